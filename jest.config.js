@@ -1,0 +1,28 @@
+// Packages that ship ES modules only: Jest runs CommonJS, so they are compiled like our own files.
+const esmOnly = ['jose', 'oauth4webapi', 'openid-client']
+
+export default {
+  roots: ['<rootDir>/lib', '<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/consumers/'],
+  testEnvironment: 'node',
+  testTimeout: 30_000,
+  maxWorkers: 2,
+  moduleNameMapper: {
+    '^express-oauth-provider$': '<rootDir>/lib/index.ts',
+    '^express-oauth-provider/store-contract$': '<rootDir>/lib/store/contract.ts',
+    '^(\\.{1,2}/.*)\\.js$': ['$1.js', '$1.ts'],
+  },
+  modulePathIgnorePatterns: ['<rootDir>/test/consumers/'],
+  transform: {
+    '\\.[jt]s$': [
+      '@swc/jest',
+      {
+        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+        module: { type: 'commonjs' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(?:${esmOnly.join('|')})/)`],
+}
