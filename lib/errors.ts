@@ -1,0 +1,124 @@
+/**
+ * The error codes that may go over the wire: a closed list, each with the status it has at a machine endpoint.
+ * RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6, RFC 7591 §3.2.2.
+ */
+const STATUS = {
+  access_denied: 403,
+  consent_required: 400,
+  insufficient_scope: 403,
+  invalid_client: 401,
+  invalid_client_metadata: 400,
+  invalid_grant: 400,
+  invalid_redirect_uri: 400,
+  invalid_request: 400,
+  invalid_scope: 400,
+  invalid_target: 400,
+  invalid_token: 401,
+  login_required: 400,
+  registration_not_supported: 400,
+  request_not_supported: 400,
+  request_uri_not_supported: 400,
+  server_error: 500,
+  temporarily_unavailable: 503,
+  unauthorized_client: 400,
+  unsupported_grant_type: 400,
+  unsupported_response_type: 400,
+} as const
+
+/** An error code of the OAuth specifications that this provider answers with. */
+export type ErrorCode = keyof typeof STATUS
+
+export interface OAuthErrorDetails {
+  /** Stable machine name of what went wrong, for events and logs: `code_expired`, `pkce_missing`, ... */
+  readonly reason: string
+  /** Status at machine endpoints, where it is not the usual one of the code (405, 413, 429). */
+  readonly status?: number
+  /** Further response headers, `WWW-Authenticate` or `Retry-After`. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** What really happened. It goes to events, never to the client. */
+  readonly cause?: unknown
+}
+
+/**
+ * What a client or a browser is told when a request is refused. `message` is the public `error_description`;
+ * it is written by us and holds nothing of the request. The private cause is a value apart.
+ */
+export class OAuthError extends Error {
+  override readonly name = 'OAuthError'
+  readonly code: ErrorCode
+  readonly reason: string
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: ErrorCode, description: string, details: OAuthErrorDetails) {
+    // RFC 6749 §5.2: error_description has no quote, backslash or control character.
+    super(description.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'"), { cause: details.cause })
+    this.code = code
+    this.reason = details.reason
+    this.status = details.status ?? STATUS[code]
+    this.headers = details.headers ?? {}
+  }
+
+  toJSON(): { error: ErrorCode; error_description: string } {
+    return { error: this.code, error_description: this.message }
+  }
+}
+
+/**
+ * A refusal that no redirect may carry, because the client or its redirect URI is not proven (RFC 6749 §4.1.2.1).
+ * It is shown to the person at the browser.
+ */
+export class PageError extends OAuthError {
+  readonly heading: string
+  readonly hint: string | undefined
+  readonly details: readonly { readonly label: string; readonly value: string }[]
+
+  constructor(
+    code: ErrorCode,
+    page: {
+      readonly heading: string
+      readonly message: string
+      readonly hint?: string
+      readonly details?: readonly { readonly label: string; readonly value: string }[]
+    },
+    details: OAuthErrorDetails,
+  ) {
+    super(code, page.message, details)
+    this.heading = page.heading
+    this.hint = page.hint
+    this.details = page.details ?? []
+  }
+}
+
+/** The store cannot answer now, though it may soon: locked, full, read-only, unreachable. Answered with 503 and `Retry-After`. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError'
+}
+
+/** An option of the host that cannot work. Thrown at construction, or by `oauth.clients` for metadata that is refused. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  /** The option at fault, as a path: `lifetimes.accessToken`, `clients[0].redirect_uris`. */
+  readonly option: string
+
+  constructor(option: string, problem: string, remedy: string, cause?: unknown) {
+    super(`oauthProvider: option ${option} ${problem}. ${remedy}`, { cause })
+    this.option = option
+  }
+}
+
+/** Any failure as what the client is told; what is not ours becomes `server_error` or `temporarily_unavailable` with no internals. */
+export function publicError(error: unknown): OAuthError {
+  if (error instanceof OAuthError) return error
+  if (error instanceof StoreUnavailableError) {
+    return new OAuthError('temporarily_unavailable', 'The server is busy. Try again in a moment.', {
+      reason: 'store_unavailable',
+      headers: { 'Retry-After': '1' },
+      cause: error,
+    })
+  }
+  return new OAuthError('server_error', 'The server could not complete the request.', {
+    reason: 'unexpected_error',
+    cause: error,
+  })
+}

@@ -1,0 +1,73 @@
+import { EventEmitter } from 'node:events'
+
+/** What `oauth.events` tells the host. No event ever holds a token, a code, a secret or a cookie. Names and reasons are stable. */
+export interface ProviderEvents {
+  /** An authorization request was refused, by redirect or on a page. */
+  'authorization.refused': [
+    { clientId?: string; error: string; reason: string; redirected: boolean; reference?: string },
+  ]
+  /** The browser was sent to the host's login. */
+  'login.required': [{ clientId: string }]
+  /** The user allowed a client something. */
+  'consent.approved': [{ clientId: string; userId: string; grantId: string; scopes: readonly string[] }]
+  /** The user said no. */
+  'consent.denied': [{ clientId: string; userId: string }]
+  /** An authorization code was issued; `remembered` when no page was shown for it. */
+  'code.issued': [
+    { clientId: string; userId: string; grantId: string; scopes: readonly string[]; remembered: boolean },
+  ]
+  /** A code came a second time, valid in all else: what the first use got has been revoked (RFC 6749 §4.1.2). */
+  'code.reused': [{ clientId: string; userId: string; grantId: string }]
+  /** Tokens were issued. */
+  'token.issued': [
+    { clientId: string; userId: string; grantId: string; grantType: string; scopes: readonly string[] },
+  ]
+  /** A rotated refresh token came again outside its grace: its family has been revoked (RFC 9700 §4.14.2). */
+  'refresh_token.reused': [{ clientId: string; userId: string; grantId: string }]
+  /** The token endpoint refused a request. */
+  'token.refused': [{ clientId?: string; error: string; reason: string }]
+  /** A client failed to authenticate. */
+  'client.authentication_failed': [{ clientId?: string; reason: string; address: string }]
+  /** `requireToken` refused a request. */
+  'access_token.refused': [{ error: string; reason: string }]
+  /** A grant and every token of it has been revoked. */
+  'grant.revoked': [
+    {
+      userId?: string
+      clientId?: string
+      grantId?: string
+      by: 'user' | 'host' | 'user_gone' | 'client_deleted'
+    },
+  ]
+  /** A client was created, changed or deleted through `oauth.clients`. */
+  'client.changed': [{ clientId: string; change: 'created' | 'updated' | 'secret_rotated' | 'deleted' }]
+  /** Something failed that is neither the client's nor the user's fault. `reference` is also on the page that was shown. */
+  'server.error': [{ error: unknown; endpoint: string; reference?: string }]
+  /** The host is set up in a way that will not work well. Each warning is given once. */
+  warning: [{ code: string; message: string }]
+}
+
+export type EventName = keyof ProviderEvents
+export type Emit = <Name extends EventName>(name: Name, ...event: ProviderEvents[Name]) => void
+export type ProviderEmitter = EventEmitter<ProviderEvents>
+
+export function createEvents(): { events: ProviderEmitter; emit: Emit } {
+  const events: ProviderEmitter = new EventEmitter()
+  const untyped = events as EventEmitter
+
+  // A listener that throws must not fail the request that it hears of.
+  const emit: Emit = (name, event) => {
+    if (untyped.listenerCount(name) === 0) {
+      if (name === 'server.error') console.error('oauthProvider:', (event as { error: unknown }).error)
+      if (name === 'warning')
+        process.emitWarning((event as { message: string }).message, 'OAuthProviderWarning')
+      return
+    }
+    try {
+      untyped.emit(name, event)
+    } catch (error) {
+      console.error(`oauthProvider: a listener of the event ${name} threw`, error)
+    }
+  }
+  return { events, emit }
+}

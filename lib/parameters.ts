@@ -1,0 +1,79 @@
+import { OAuthError } from './errors.js'
+
+/** More parameters than any request of the specifications has; beyond it a request is refused unread. */
+const MOST_PARAMETERS = 256
+
+/**
+ * The parameters of one request. RFC 6749 §3.1 and §3.2: one without a value counts as left out, an unknown one is
+ * ignored, and none may come twice.
+ */
+export class Parameters {
+  readonly #values: ReadonlyMap<string, readonly string[]>
+
+  private constructor(values: ReadonlyMap<string, readonly string[]>) {
+    this.#values = values
+  }
+
+  /** Reads `application/x-www-form-urlencoded`: a query without its `?`, or a form body. */
+  static parse(encoded: string): Parameters {
+    const values = new Map<string, string[]>()
+    let count = 0
+    for (const [name, value] of new URLSearchParams(encoded)) {
+      if (++count > MOST_PARAMETERS) throw tooManyParameters()
+      append(values, name, value)
+    }
+    return new Parameters(values)
+  }
+
+  /** Takes what a body parser of the host has made of the body; a nested value counts as a repeated one, so it is refused where it is known. */
+  static fromParsed(body: object): Parameters {
+    const values = new Map<string, string[]>()
+    const entries = Object.entries(body)
+    if (entries.length > MOST_PARAMETERS) throw tooManyParameters()
+    for (const [name, value] of entries) {
+      if (typeof value === 'string') append(values, name, value)
+      else if (Array.isArray(value)) for (const item of value) append(values, name, String(item))
+      else values.set(name, ['', ''])
+    }
+    return new Parameters(values)
+  }
+
+  /** The value, or undefined where it is missing, empty or repeated. */
+  get(name: string): string | undefined {
+    const values = this.#values.get(name)
+    return values?.length === 1 && values[0] !== '' ? values[0] : undefined
+  }
+
+  /** Every value that is not empty, for `resource`, which may repeat (RFC 8707 §2). */
+  all(name: string): readonly string[] {
+    return this.#values.get(name)?.filter((value) => value !== '') ?? []
+  }
+
+  isRepeated(name: string): boolean {
+    return (this.#values.get(name)?.length ?? 0) > 1
+  }
+
+  /** The first of these names that came more than once. */
+  repeated(names: readonly string[]): string | undefined {
+    return names.find((name) => this.isRepeated(name))
+  }
+
+  /** The parameters as a query, repeated ones included. */
+  toString(): string {
+    const query = new URLSearchParams()
+    for (const [name, values] of this.#values) for (const value of values) query.append(name, value)
+    return query.toString()
+  }
+}
+
+function append(values: Map<string, string[]>, name: string, value: string): void {
+  const known = values.get(name)
+  if (known) known.push(value)
+  else values.set(name, [value])
+}
+
+function tooManyParameters(): OAuthError {
+  return new OAuthError('invalid_request', `A request may have at most ${MOST_PARAMETERS} parameters.`, {
+    reason: 'too_many_parameters',
+  })
+}

@@ -1,0 +1,67 @@
+import type { Awaitable } from '../options.js'
+import type { Client, FoundRecord, Grant, StoredRecord } from './records.js'
+
+export interface Consumption {
+  /** Milliseconds. */
+  readonly now: number
+  /** Kept on the consumed record, see `FoundRecord.trace`. */
+  readonly trace?: string
+}
+
+export interface Consumed {
+  /** True for the one caller who consumed it. */
+  readonly won: boolean
+  /** The record as this caller met it: unused for the winner, used for everybody else. Undefined where there is none. */
+  readonly record: FoundRecord | undefined
+}
+
+/**
+ * Where clients, grants and records are kept. Each method is one whole operation: it has happened completely, and durably, once
+ * it has answered, or it has not happened at all. Many processes may use one store at once.
+ *
+ * A store that cannot answer for now throws `StoreUnavailableError`; the caller then gets a 503 with `Retry-After`.
+ * `express-oauth-provider/store-contract` is the suite that a store must pass.
+ */
+export interface Store {
+  findClient(id: string): Awaitable<Client | undefined>
+  /** Adds it, or replaces the one with its id. */
+  saveClient(client: Client): Awaitable<void>
+  /** Deletes it and every grant made to it. False where there is none. */
+  deleteClient(id: string): Awaitable<boolean>
+  /** Oldest first. */
+  listClients(): Awaitable<readonly Client[]>
+
+  findGrant(userId: string, clientId: string): Awaitable<Grant | undefined>
+  /**
+   * Adds `grant`, or, where this user and client have one already, adds its scopes and resources to that one.
+   * Answers what holds now; its `id` is that of the grant that was there first.
+   */
+  saveGrant(grant: Grant): Awaitable<Grant>
+  /** Notes that a grant has been used. Nothing happens where there is none. */
+  touchGrant(id: string, now: number): Awaitable<void>
+  /** Newest first. Without a filter: all. */
+  listGrants(filter: { readonly userId?: string; readonly clientId?: string }): Awaitable<readonly Grant[]>
+  /** Deletes a grant, and so ends every record that hangs on it. False where there is none. With `userId`, only where it is that user's. */
+  revokeGrant(id: string, userId?: string): Awaitable<boolean>
+  /** Deletes every grant of a user. Answers how many there were. */
+  revokeUser(userId: string): Awaitable<number>
+
+  /** Inserts all or nothing. False, and nothing inserted, where one of the ids exists. */
+  insert(records: readonly StoredRecord[]): Awaitable<boolean>
+  /** A record, used and dead ones included, until it is purged. */
+  find(id: string): Awaitable<FoundRecord | undefined>
+  /**
+   * Marks a record as used and inserts what replaces it, in one atomic step, if it is alive and was not used before. Of any number
+   * of callers, in any number of processes, one wins; for the others nothing changes.
+   */
+  consume(id: string, consumption: Consumption, successors: readonly StoredRecord[]): Awaitable<Consumed>
+  /** Replaces the data of a record that has not been used. False where there is none. */
+  amend(id: string, data: string): Awaitable<boolean>
+  /** Ends every record of a family, those included that are inserted by a `consume` which is under way. `until`: when its last record will have expired, in milliseconds. */
+  revokeFamily(familyId: string, until: number): Awaitable<void>
+
+  /** Deletes up to `limit` records that expired before `now` (milliseconds). Answers how many. Every write may do some of it too. */
+  purge(now: number, limit: number): Awaitable<number>
+  /** Finishes what was begun and lets go of everything that the store itself opened. */
+  close(): Awaitable<void>
+}
