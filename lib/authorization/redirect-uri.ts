@@ -1,0 +1,61 @@
+/** http on a loopback name, its port apart. The host follows the slashes at once, so user information never passes for it. */
+const LOOPBACK = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::([1-9][0-9]{0,4}))?((?:[/?].*)?)$/
+
+/**
+ * RFC 9700 §4.1.3: strings are compared, exactly. Only the port is free, for http on loopback names, since native apps
+ * cannot choose it (RFC 8252 §7.3, §8.3).
+ */
+export function matchesRedirectUri(requested: string, registered: readonly string[]): boolean {
+  if (registered.includes(requested)) return true
+  const loopback = splitLoopback(requested)
+  if (loopback === undefined) return false
+  return registered.some((uri) => {
+    const known = splitLoopback(uri)
+    return known !== undefined && known.host === loopback.host && known.rest === loopback.rest
+  })
+}
+
+function splitLoopback(uri: string): { host: string; rest: string } | undefined {
+  const [, host, port, rest] = LOOPBACK.exec(uri) ?? []
+  if (host === undefined || rest === undefined || Number(port ?? 80) > 65_535) return undefined
+  return { host, rest }
+}
+
+/** Where a redirect URI leads, in a user's words: a site, a program on this computer, or an app by its scheme. */
+export type Destination =
+  | { readonly kind: 'web'; readonly host: string }
+  | { readonly kind: 'loopback'; readonly host: string }
+  | { readonly kind: 'app'; readonly scheme: string }
+
+export function destinationOf(redirectUri: string): Destination {
+  const url = new URL(redirectUri)
+  if (LOOPBACK.test(redirectUri)) return { kind: 'loopback', host: url.hostname }
+  if (url.protocol === 'https:') return { kind: 'web', host: url.host }
+  return { kind: 'app', scheme: url.protocol.slice(0, -1) }
+}
+
+/** Says how a redirect URI differs from the nearest registered one. */
+export function explainMismatch(requested: string, registered: readonly string[]): string {
+  if (requested.includes('#')) return 'It has a fragment (#), which a redirect URI must not have.'
+  if (!URL.canParse(requested)) return 'It is not an absolute URL.'
+  const differences = registered
+    .map((uri) => differencesBetween(requested, uri))
+    .filter((found) => found.length > 0)
+  const [nearest] = differences.sort((a, b) => a.length - b.length)
+  if (nearest === undefined) return 'The application has registered no redirect URI.'
+  return `It differs from the registered one in: ${nearest.join(', ')}.`
+}
+
+function differencesBetween(requested: string, registered: string): string[] {
+  if (requested.toLowerCase() === registered.toLowerCase()) return ['upper and lower case']
+  if (requested === `${registered}/` || `${requested}/` === registered) return ['the trailing slash']
+  const [a, b] = [new URL(requested), new URL(registered)]
+  const differences = []
+  if (a.username !== b.username || a.password !== b.password) differences.push('a user name or password')
+  if (a.protocol !== b.protocol) differences.push('the scheme')
+  if (a.hostname !== b.hostname) differences.push('the host')
+  if (a.protocol === b.protocol && a.port !== b.port) differences.push('the port')
+  if (a.pathname !== b.pathname) differences.push('the path')
+  if (a.search !== b.search) differences.push('the query')
+  return differences.length > 0 ? differences : ['its spelling']
+}

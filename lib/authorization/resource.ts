@@ -1,0 +1,69 @@
+import { OAuthError } from '../errors.js'
+import type { Settings } from '../settings.js'
+
+type Resources = Pick<Settings, 'resources' | 'origin'>
+
+/**
+ * The resources that a request names (RFC 8707 §2), in the one spelling that is stored and compared. Without the option `resources`
+ * every URL on the issuer's origin is one.
+ */
+export function requestedResources(named: readonly string[], settings: Resources): readonly string[] {
+  return [...new Set(named.map((resource) => knownResource(resource, settings)))]
+}
+
+function knownResource(resource: string, settings: Resources): string {
+  const normalized = normalizeResource(resource)
+  if (normalized !== undefined) {
+    if (settings.resources.size === 0 && new URL(normalized).origin === settings.origin) return normalized
+    for (const known of settings.resources.keys()) if (normalizeResource(known) === normalized) return known
+    if (normalized === settings.origin) return normalized
+  }
+  throw new OAuthError('invalid_target', 'The resource is not one that this server issues tokens for.', {
+    reason: 'resource_unknown',
+  })
+}
+
+/** Of what was granted, the part that a token request names; all of it where it names none (RFC 8707 §2.2). */
+export function narrowedResources(
+  named: readonly string[],
+  granted: readonly string[],
+  settings: Resources,
+): readonly string[] {
+  if (named.length === 0) return granted
+  const resources = requestedResources(named, settings)
+  // What was granted without naming a resource is good for the issuer's whole origin.
+  if (resources.every((resource) => covers(granted.length > 0 ? granted : [settings.origin], resource)))
+    return resources
+  throw new OAuthError('invalid_target', 'The resource was not part of what the user granted.', {
+    reason: 'resource_not_granted',
+  })
+}
+
+/** Whether one of these resources is `resource` or lies above it on the same origin. */
+export function covers(audience: readonly string[], resource: string): boolean {
+  const wanted = normalizeResource(resource)
+  return (
+    wanted !== undefined &&
+    audience.some((granted) => {
+      const above = normalizeResource(granted)
+      return above !== undefined && (wanted === above || wanted.startsWith(`${above}/`))
+    })
+  )
+}
+
+/** The scopes that mean something at these resources. */
+export function scopesFor(
+  scopes: readonly string[],
+  resources: readonly string[],
+  settings: Pick<Settings, 'resources'>,
+): readonly string[] {
+  const known = resources.map((resource) => settings.resources.get(resource))
+  if (known.length === 0 || known.includes(undefined)) return scopes
+  return scopes.filter((scope) => known.some((list) => list?.includes(scope)))
+}
+
+/** Scheme and host in lower case, no slash at the end; undefined for what is no absolute URI without fragment (RFC 8707 §2). */
+function normalizeResource(resource: string): string | undefined {
+  if (resource.includes('#') || !URL.canParse(resource)) return undefined
+  return new URL(resource).href.replace(/\/$/, '')
+}

@@ -1,0 +1,18 @@
+import { OAuthError } from '../errors.js'
+import type { AuthMethod } from './credentials.js'
+
+/** RFC 6749 §2.3.1: id and secret in the body. */
+export const clientSecretPost: AuthMethod = {
+  name: 'client_secret_post',
+  read({ parameters }) {
+    const secret = parameters.get('client_secret')
+    if (secret === undefined) return undefined
+    const clientId = parameters.get('client_id')
+    if (clientId === undefined) {
+      throw new OAuthError('invalid_request', 'client_id is missing beside client_secret.', {
+        reason: 'client_id_missing',
+      })
+    }
+    return { method: this.name, clientId, secrets: [secret] }
+  },
+}

@@ -1,0 +1,36 @@
+/** Failed attempts that are let through in one window. */
+const ATTEMPTS = 20
+/** Milliseconds. */
+const WINDOW = 60_000
+/** Keys that are remembered at once; the oldest are forgotten first, so memory stays bounded. */
+const MOST_KEYS = 10_000
+
+/** Counts failures by key, so that whoever guesses is slowed down before a guess costs anything. */
+export class FailureLimit {
+  readonly #windows = new Map<string, { failures: number; endsAt: number }>()
+
+  /** Seconds after which to try again, or undefined where an attempt may be made now. */
+  retryAfter(key: string, now: number): number | undefined {
+    const window = this.#windows.get(key)
+    if (window === undefined || window.failures < ATTEMPTS) return undefined
+    if (window.endsAt <= now) {
+      this.#windows.delete(key)
+      return undefined
+    }
+    return Math.ceil((window.endsAt - now) / 1000)
+  }
+
+  count(key: string, now: number): void {
+    const window = this.#windows.get(key)
+    if (window !== undefined && window.endsAt > now) {
+      window.failures++
+      return
+    }
+    this.#windows.delete(key)
+    this.#windows.set(key, { failures: 1, endsAt: now + WINDOW })
+    if (this.#windows.size > MOST_KEYS) {
+      const [oldest] = this.#windows.keys()
+      if (oldest !== undefined) this.#windows.delete(oldest)
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import { OAuthError } from '../errors.js'
+import type { ClientMetadata } from '../options.js'
+import { isLoopback } from '../settings.js'
+import type { Client, ClientSecret } from '../store/records.js'
+import { suggestion } from '../suggestion.js'
+
+const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'none']
+const GRANT_TYPES = ['authorization_code', 'refresh_token']
+const FIELDS: Record<keyof ClientMetadata, true> = {
+  client_id: true,
+  client_secret: true,
+  redirect_uris: true,
+  client_name: true,
+  client_uri: true,
+  logo_uri: true,
+  token_endpoint_auth_method: true,
+  grant_types: true,
+  response_types: true,
+  scope: true,
+  skip_consent: true,
+  require_pkce: true,
+  disabled: true,
+}
+
+/** Schemes by which a browser would run or open something instead of handing the code to an app. */
+const DANGEROUS_SCHEMES = ['javascript', 'data', 'file', 'vbscript', 'blob', 'about', 'view-source', 'intent']
+const RESPONSE_PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description', 'id_token', 'access_token']
+
+/** Checks client metadata (RFC 7591 §2) and makes a client of it; a refusal names the field and the remedy. */
+export function toClient(
+  metadata: ClientMetadata,
+  identity: { readonly id: string; readonly secret: ClientSecret | undefined; readonly createdAt: number },
+): Client {
+  refuseUnknownFields(metadata)
+  const { id, secret, createdAt } = identity
+  const method = metadata.token_endpoint_auth_method
+  const grantTypes = strings('grant_types', metadata.grant_types, GRANT_TYPES) ?? GRANT_TYPES
+  checkAuthMethod(method, secret !== undefined)
+  strings('response_types', metadata.response_types, ['code'])
+  const requirePkce = boolean('require_pkce', metadata.require_pkce) ?? true
+  if (!requirePkce && secret === undefined) {
+    throw invalid('require_pkce', 'can be false only for a client with a secret', 'Public clients need PKCE.')
+  }
+  const redirectUris = readRedirectUris(metadata.redirect_uris, {
+    isPublic: secret === undefined,
+    grantTypes,
+  })
+  return {
+    id: identifier(id),
+    name: string('client_name', metadata.client_name) ?? id,
+    redirectUris,
+    grantTypes,
+    requirePkce,
+    skipConsent: boolean('skip_consent', metadata.skip_consent) ?? false,
+    disabled: boolean('disabled', metadata.disabled) ?? false,
+    createdAt,
+    ...(secret && { secret }),
+    ...(method !== undefined && { tokenEndpointAuthMethod: method }),
+    ...optional('uri', webPage('client_uri', metadata.client_uri)),
+    ...optional('logoUri', webPage('logo_uri', metadata.logo_uri)),
+    ...optional('scopes', string('scope', metadata.scope)?.split(' ').filter(Boolean)),
+  }
+}
+
+/** The client under the names of RFC 7591, without its secret. */
+export function toMetadata(client: Client): ClientMetadata & { client_id: string } {
+  return {
+    client_id: client.id,
+    client_name: client.name,
+    redirect_uris: client.redirectUris,
+    grant_types: client.grantTypes,
+    response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
+    ...optional('client_uri', client.uri),
+    ...optional('logo_uri', client.logoUri),
+    ...optional('token_endpoint_auth_method', client.secret ? client.tokenEndpointAuthMethod : 'none'),
+    ...optional('scope', client.scopes?.join(' ')),
+    skip_consent: client.skipConsent,
+    require_pkce: client.requirePkce,
+    disabled: client.disabled,
+  }
+}
+
+function readRedirectUris(
+  given: readonly string[] | undefined,
+  { isPublic, grantTypes }: { isPublic: boolean; grantTypes: readonly string[] },
+): readonly string[] {
+  const uris = strings('redirect_uris', given) ?? []
+  if (uris.length === 0 && grantTypes.includes('authorization_code')) {
+    throw invalidRedirectUri('(none)', 'is missing', 'Name at least one redirect URI.')
+  }
+  for (const uri of uris) checkRedirectUri(uri, isPublic)
+  return uris
+}
+
+/** RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §4.1: what may never become a redirect URI. */
+function checkRedirectUri(uri: string, isPublic: boolean): void {
+  const refuse = (problem: string, remedy: string) => invalidRedirectUri(uri, problem, remedy)
+  if (!/^[\x21-\x7e]+$/.test(uri) || /["<>\\^`{|}]/.test(uri)) {
+    throw refuse('has a character that a URI cannot have', 'Percent-encode it.')
+  }
+  if (!URL.canParse(uri)) throw refuse('is not an absolute URL', 'Write it with its scheme and host.')
+  if (uri.includes('#')) throw refuse('has a fragment', 'Remove the # and what follows it.')
+  if (uri.includes('*')) throw refuse('has a wildcard', 'Register each redirect URI by itself.')
+  const url = new URL(uri)
+  const scheme = url.protocol.slice(0, -1)
+  if (url.username !== '' || url.password !== '') throw refuse('holds a user name or password', 'Remove it.')
+  const clashing = RESPONSE_PARAMETERS.find((name) => url.searchParams.has(name))
+  if (clashing)
+    throw refuse(`has the query parameter ${clashing}, which the answer itself carries`, 'Remove it.')
+  if (DANGEROUS_SCHEMES.includes(scheme)) throw refuse(`has the scheme ${scheme}`, 'Use https.')
+  if (scheme === 'https') return
+  if (scheme === 'http') {
+    if (isLoopback(url.hostname)) return
+    throw refuse(
+      'is http on a host other than this computer',
+      'Use https; http is for localhost, 127.0.0.1 and [::1].',
+    )
+  }
+  if (!isPublic)
+    throw refuse(`has the private-use scheme ${scheme}`, 'Only public clients may have one (RFC 8252 §7.1).')
+}
+
+function checkAuthMethod(method: string | undefined, hasSecret: boolean): void {
+  const field = 'token_endpoint_auth_method'
+  if (method === undefined) return
+  if (!AUTH_METHODS.includes(method))
+    throw invalid(field, `is ${method}`, `Use one of: ${AUTH_METHODS.join(', ')}.`)
+  if (method === 'none' && hasSecret)
+    throw invalid(field, 'is none beside a client_secret', 'Leave one of the two out.')
+  if (method !== 'none' && !hasSecret)
+    throw invalid(field, `is ${method} without a client_secret`, 'Give a client_secret.')
+}
+
+/** Client ids are compared byte for byte, so nothing invisible may be in one. */
+function identifier(id: string): string {
+  if (/^[^\p{C}]{1,255}$/u.test(id) && id.trim() === id) return id
+  throw invalid(
+    'client_id',
+    'is empty, too long or has invisible characters',
+    'Use letters, digits, - and _.',
+  )
+}
+
+function refuseUnknownFields(metadata: ClientMetadata): void {
+  const known = Object.keys(FIELDS)
+  const unknown = Object.keys(metadata).find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  const meant = suggestion(unknown, known)
+  throw invalid(unknown, 'is not known', meant ? `Did you mean ${meant}?` : `Known are: ${known.join(', ')}.`)
+}
+
+function strings(field: string, value: unknown, known?: readonly string[]): readonly string[] | undefined {
+  if (value === undefined) return undefined
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
+    throw invalid(field, 'is not an array of strings', `Write ${field}: ['...'].`)
+  }
+  const strange = known && value.find((item) => !known.includes(item))
+  if (strange !== undefined) throw invalid(field, `has ${strange}`, `Use: ${known?.join(', ')}.`)
+  return [...new Set<string>(value)]
+}
+
+function string(field: string, value: unknown): string | undefined {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value
+  throw invalid(field, 'is not a string', 'Leave it out or give a string that is not empty.')
+}
+
+function boolean(field: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value
+  throw invalid(field, 'is neither true nor false', 'Leave it out or give a boolean.')
+}
+
+function webPage(field: string, value: unknown): string | undefined {
+  const uri = string(field, value)
+  if (uri === undefined || (URL.canParse(uri) && new URL(uri).protocol === 'https:')) return uri
+  throw invalid(field, 'is not an https URL', 'Give an https URL.')
+}
+
+function optional<Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { [K in Name]?: T })
+}
+
+function invalid(field: string, problem: string, remedy: string): OAuthError {
+  return new OAuthError('invalid_client_metadata', `${field} ${problem}. ${remedy}`, {
+    reason: `metadata_${field}`,
+  })
+}
+
+function invalidRedirectUri(uri: string, problem: string, remedy: string): OAuthError {
+  return new OAuthError('invalid_redirect_uri', `The redirect URI ${uri} ${problem}. ${remedy}`, {
+    reason: 'metadata_redirect_uris',
+  })
+}

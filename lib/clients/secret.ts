@@ -1,0 +1,53 @@
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import bcrypt from 'bcryptjs'
+import type { ClientSecret } from '../store/records.js'
+
+const BCRYPT_ROUNDS = 10
+/** bcrypt looks at no more bytes than these. */
+const BCRYPT_LONGEST = 72
+
+/** A secret that nobody can guess, of characters that need no encoding in Basic or in a form. */
+export function generateSecret(): { secret: string; stored: ClientSecret } {
+  const secret = randomBytes(32).toString('base64url')
+  return { secret, stored: digestSecret(secret) }
+}
+
+/** For secrets that never leave this process, or that were generated: their entropy makes a slow hash needless. */
+export function digestSecret(secret: string): ClientSecret {
+  return { sha256: hash('sha256', secret) }
+}
+
+/** For a secret that a person chose, whose entropy nobody knows. */
+export async function hashChosenSecret(secret: string): Promise<ClientSecret> {
+  return { bcrypt: await bcrypt.hash(compress(secret), BCRYPT_ROUNDS) }
+}
+
+/**
+ * Compares presented secrets with stored ones. A bcrypt hash is computed once per process and secret and then remembered as a keyed
+ * digest, so that the token endpoint does not pay for it twice; and it holds the event loop for some 50 ms, so `mayHash` is
+ * asked before each one.
+ */
+export class SecretVerifier {
+  readonly #key = randomBytes(32)
+  readonly #remembered = new Map<string, Uint8Array>()
+
+  async matches(presented: string, stored: ClientSecret, mayHash: () => void): Promise<boolean> {
+    if ('sha256' in stored) return equal(Buffer.from(hash('sha256', presented)), Buffer.from(stored.sha256))
+    const digest = createHmac('sha256', this.#key).update(presented).digest()
+    const remembered = this.#remembered.get(stored.bcrypt)
+    if (remembered !== undefined && equal(remembered, digest)) return true
+    mayHash()
+    const matches = await bcrypt.compare(compress(presented), stored.bcrypt)
+    if (matches) this.#remembered.set(stored.bcrypt, digest)
+    return matches
+  }
+}
+
+/** Long secrets are hashed first, so that no part of them is ignored. */
+function compress(secret: string): string {
+  return Buffer.byteLength(secret) > BCRYPT_LONGEST ? hash('sha256', secret, 'base64url') : secret
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b)
+}

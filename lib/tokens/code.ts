@@ -1,0 +1,31 @@
+import type { FoundRecord, StoredRecord } from '../store/records.js'
+import type { Handle } from './handle.js'
+
+/** What an authorization code stands for, all of which its redemption must match (RFC 6749 §4.1.3, RFC 7636 §4.6). */
+export interface CodeData {
+  readonly clientId: string
+  readonly userId: string
+  readonly redirectUri: string
+  readonly scopes: readonly string[]
+  readonly resources: readonly string[]
+  readonly codeChallenge?: string
+  /** When the user approved, in milliseconds. */
+  readonly approvedAt: number
+  /** How often it was presented with a verifier that does not match. */
+  readonly wrongVerifiers?: number
+}
+
+export function codeRecord(handle: Handle, grantId: string, data: CodeData): StoredRecord {
+  return {
+    id: handle.id,
+    kind: 'code',
+    hash: handle.hash,
+    grantId,
+    familyId: handle.id,
+    data: JSON.stringify(data),
+  }
+}
+
+export function codeData(record: FoundRecord): CodeData {
+  return JSON.parse(record.data)
+}

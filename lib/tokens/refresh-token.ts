@@ -1,0 +1,62 @@
+import type { FoundRecord, StoredRecord } from '../store/records.js'
+import type { Lineage } from './access-token.js'
+import { deriveHandle, expiryOf, type Handle, newSeed } from './handle.js'
+
+/** What a refresh token stands for: everything that was granted, which each access token may have less of (RFC 6749 §6). */
+export interface RefreshTokenData {
+  readonly clientId: string
+  readonly userId: string
+  readonly scopes: readonly string[]
+  readonly resources: readonly string[]
+  /** When the user approved, in milliseconds: no rotation extends the total lifetime that began then. */
+  readonly approvedAt: number
+}
+
+export function refreshTokenRecord(handle: Handle, lineage: Lineage, data: RefreshTokenData): StoredRecord {
+  return { id: handle.id, kind: 'refresh', hash: handle.hash, ...lineage, data: JSON.stringify(data) }
+}
+
+export function refreshTokenData(record: FoundRecord): RefreshTokenData {
+  return JSON.parse(record.data)
+}
+
+/** When a refresh token issued now expires, in milliseconds. `lifetimes` in seconds. */
+export function refreshTokenExpiry(
+  now: number,
+  approvedAt: number,
+  lifetimes: { readonly refreshToken: number; readonly refreshTokenTotal: number },
+): number {
+  return Math.min(now + lifetimes.refreshToken * 1000, approvedAt + lifetimes.refreshTokenTotal * 1000)
+}
+
+export interface Successors {
+  readonly access: Handle
+  readonly refresh: Handle
+}
+
+/** What follows a refresh token, and the trace from which `sameSuccessors` finds it again. */
+export function newSuccessors(
+  refreshToken: string,
+  expires: { readonly access: number; readonly refresh: number },
+): Successors & { trace: string } {
+  const seed = newSeed()
+  return { ...derive(refreshToken, seed, expires), trace: JSON.stringify({ seed, ...expires }) }
+}
+
+/** The very successors that this refresh token was given when it was used. */
+export function sameSuccessors(refreshToken: string, trace: string): Successors {
+  const { seed, ...expires } = JSON.parse(trace)
+  return derive(refreshToken, seed, expires)
+}
+
+function derive(source: string, seed: string, expires: { access: number; refresh: number }): Successors {
+  return {
+    access: deriveHandle(expires.access, source, seed, 'access'),
+    refresh: deriveHandle(expires.refresh, source, seed, 'refresh'),
+  }
+}
+
+/** Until when records that descend from this one can be alive, in milliseconds. */
+export function familyExpiry(record: FoundRecord, lifetimes: { readonly refreshTokenTotal: number }): number {
+  return expiryOf(record.id) + lifetimes.refreshTokenTotal * 1000
+}
