@@ -1,0 +1,137 @@
+import { explainMismatch, matchesRedirectUri } from '../authorization/redirect-uri.js'
+import { type AuthorizationRequest, readAuthorizationRequest } from '../authorization/request.js'
+import { responseUri } from '../authorization/response.js'
+import { findClient } from '../clients/find.js'
+import { PageError } from '../errors.js'
+import { type PageReply, redirect } from '../http/reply.js'
+import type { PageRequest } from '../http/request.js'
+import type { Parameters } from '../parameters.js'
+import type { Runtime } from '../runtime.js'
+import type { Client } from '../store/records.js'
+import { mintHandle } from '../tokens/handle.js'
+import { allow, errorResponse, nextStep } from './interaction.js'
+import { putAside } from './pending-request.js'
+
+/** A longer one would not fit into the request line that it is sent on in. */
+const LONGEST_QUERY = 8 * 1024
+const LONGEST_SHOWN = 500
+
+/**
+ * RFC 6749 §4.1.1. Who sends the request and where it may be answered come first: until both are proven, every error is a page
+ * (§4.1.2.1).
+ */
+export async function authorize(runtime: Runtime, request: PageRequest): Promise<PageReply> {
+  const { parameters } = request
+  const client = await requestingClient(runtime, parameters)
+  const redirectUri = provenRedirectUri(client, parameters)
+  const target = { clientId: client.id, redirectUri, state: parameters.get('state') }
+  try {
+    const authorization = readAuthorizationRequest(
+      parameters,
+      client,
+      target,
+      runtime.settings,
+      runtime.now(),
+    )
+    return await proceed(runtime, request, client, authorization)
+  } catch (error) {
+    return redirect(errorResponse(runtime, target, error))
+  }
+}
+
+/**
+ * A form posted from another site comes without SameSite cookies, so the browser is sent on to the same request by GET, where its session
+ * is seen (OpenID Connect Core §3.1.2.1). Only the body counts.
+ */
+export async function authorizeByPost(
+  { settings }: Runtime,
+  { parameters }: PageRequest,
+): Promise<PageReply> {
+  const query = parameters.toString()
+  if (query.length <= LONGEST_QUERY) return redirect(`${settings.mount}/authorize?${query}`)
+  throw new PageError(
+    'invalid_request',
+    {
+      heading: 'This request is too long',
+      message: `The application sent more than ${LONGEST_QUERY} characters.`,
+      hint: 'The application has to send a shorter state or fewer parameters.',
+    },
+    { reason: 'request_too_long', status: 413 },
+  )
+}
+
+async function proceed(
+  runtime: Runtime,
+  { host, browser }: PageRequest,
+  client: Client,
+  request: AuthorizationRequest,
+): Promise<PageReply> {
+  const { store, settings, now, emit } = runtime
+  const next = await nextStep(runtime, host, client, request, false)
+  if (next.decision.step === 'approved' && 'grant' in next) {
+    const { grant, codeFor } = await allow(runtime, request, next.user.id, request.scopes, next.grant)
+    const handle = mintHandle(now() + settings.lifetimes.authorizationCode * 1000)
+    await store.insert([codeFor(handle)])
+    const { userId, clientId } = grant
+    emit('code.issued', { clientId, userId, grantId: grant.id, scopes: request.scopes, remembered: true })
+    return redirect(responseUri(request, settings.issuer, { code: handle.value }))
+  }
+  const sentToLogin = next.decision.step === 'login'
+  const { id, cookie } = await putAside(runtime, request, browser, { sentToLogin })
+  const consent = `${settings.mount}/consent/${id}`
+  if (!sentToLogin) return redirect(consent, cookie)
+  emit('login.required', { clientId: client.id })
+  return redirect(settings.loginUrl(host, consent), cookie)
+}
+
+async function requestingClient(runtime: Runtime, parameters: Parameters): Promise<Client> {
+  const id = parameters.get('client_id')
+  if (id === undefined) {
+    throw refusal('client_id_missing', {
+      heading: 'The application did not say who it is',
+      message: parameters.isRepeated('client_id')
+        ? 'client_id was sent more than once.'
+        : 'client_id is missing.',
+      hint: 'The application has to send its client_id once. If you followed a link, it may be incomplete.',
+    })
+  }
+  const client = await findClient(runtime, id)
+  if (client !== undefined) return client
+  throw refusal('client_unknown', {
+    heading: 'This application is not known here',
+    message: 'Its client_id is not registered on this server.',
+    hint: 'Remove the connection in the application and add it again, or ask its maker to register it.',
+    details: [{ label: 'client_id in the request', value: id.slice(0, LONGEST_SHOWN) }],
+  })
+}
+
+/** RFC 6749 §3.1.2.3: it may be left out only where there is no choice, and never with OpenID Connect (Core §3.1.2.1). */
+function provenRedirectUri(client: Client, parameters: Parameters): string {
+  const requested = parameters.get('redirect_uri')
+  if (requested !== undefined) {
+    if (matchesRedirectUri(requested, client.redirectUris)) return requested
+    throw refusal('redirect_uri_mismatch', {
+      heading: 'The application asked to be answered at an address that is not its own',
+      message: `The redirect_uri in this request is not registered for the application. ${explainMismatch(requested, client.redirectUris)}`,
+      hint: 'The application has to send a registered redirect_uri, character for character, or register this one.',
+      details: [
+        { label: 'redirect_uri in the request', value: requested.slice(0, LONGEST_SHOWN) },
+        { label: 'Application', value: client.name },
+      ],
+    })
+  }
+  const [only, ...others] = client.redirectUris
+  const repeated = parameters.isRepeated('redirect_uri')
+  const openid = parameters.all('scope').some((scope) => scope.split(' ').includes('openid'))
+  if (only !== undefined && others.length === 0 && !repeated && !openid) return only
+  throw refusal('redirect_uri_missing', {
+    heading: 'The application did not say where to answer',
+    message: repeated ? 'redirect_uri was sent more than once.' : 'redirect_uri is missing.',
+    hint: 'The application has to send one of its registered redirect URIs, once.',
+    details: [{ label: 'Application', value: client.name }],
+  })
+}
+
+function refusal(reason: string, page: ConstructorParameters<typeof PageError>[1]): PageError {
+  return new PageError('invalid_request', page, { reason })
+}

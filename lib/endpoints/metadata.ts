@@ -1,0 +1,44 @@
+import { requestedResources } from '../authorization/resource.js'
+import { authMethodNames } from '../client-auth/authenticate.js'
+import type { Settings } from '../settings.js'
+import { grantTypeNames } from './token.js'
+
+/** The authorization server's metadata (RFC 8414 §2). `endpoints`: member name to path, of the endpoints that are there. */
+export function serverMetadata(settings: Settings, endpoints: ReadonlyMap<string, string>): object {
+  return {
+    issuer: settings.issuer,
+    ...Object.fromEntries([...endpoints].map(([member, path]) => [member, settings.issuer + path])),
+    scopes_supported: [...settings.scopes.keys()],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: grantTypeNames,
+    token_endpoint_auth_methods_supported: authMethodNames,
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+    // RFC 9101 §10.5 and OpenID Connect Discovery §3: left out, this one means true.
+    request_uri_parameter_supported: false,
+  }
+}
+
+/** The metadata of the protected resource at `path` of the issuer's origin (RFC 9728 §2); undefined where there is none. */
+export function resourceMetadata(settings: Settings, path: string): object | undefined {
+  const resource = hostedResource(settings, settings.origin + path)
+  if (resource === undefined) return undefined
+  const scopes = settings.resources.get(resource) ?? [...settings.scopes.keys()]
+  const supported = scopes.filter((scope) => scope !== 'offline_access')
+  return {
+    resource,
+    authorization_servers: [settings.issuer],
+    bearer_methods_supported: ['header'],
+    // An empty list would say that no scope works.
+    ...(supported.length > 0 && { scopes_supported: supported }),
+  }
+}
+
+function hostedResource(settings: Settings, url: string): string | undefined {
+  try {
+    return requestedResources([url], settings)[0]
+  } catch {
+    return undefined
+  }
+}

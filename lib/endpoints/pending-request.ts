@@ -1,0 +1,94 @@
+import { hash, randomBytes } from 'node:crypto'
+import type { AuthorizationRequest } from '../authorization/request.js'
+import { PageError } from '../errors.js'
+import type { Runtime } from '../runtime.js'
+import type { FoundRecord } from '../store/records.js'
+import { findByHandle } from '../tokens/find.js'
+import { expiryOf, mintHandle } from '../tokens/handle.js'
+
+/** An authorization request that waits for its user, bound to the browser that began it. */
+export interface PendingRequest {
+  /** Its handle, as it stands in the URL. */
+  readonly id: string
+  readonly record: FoundRecord
+  readonly state: PendingState
+}
+
+interface PendingState {
+  readonly request: AuthorizationRequest
+  /** SHA-256 of our cookie in that browser. */
+  readonly browser: string
+  /** How often the browser was sent to the login. */
+  readonly logins: number
+  /** Who has been shown the page. */
+  readonly userId?: string
+}
+
+/** Puts a request aside until its user has signed in and decided. Answers the id for the URL, and the cookie where the browser has none. */
+export async function putAside(
+  { store, settings, now }: Runtime,
+  request: AuthorizationRequest,
+  browser: string | undefined,
+  { sentToLogin }: { sentToLogin: boolean },
+): Promise<{ id: string; cookie: string | undefined }> {
+  const cookie = browser === undefined ? randomBytes(32).toString('base64url') : undefined
+  const handle = mintHandle(now() + settings.lifetimes.request * 1000)
+  const state: PendingState = {
+    request,
+    browser: fingerprint(browser ?? cookie),
+    logins: sentToLogin ? 1 : 0,
+  }
+  await store.insert([{ id: handle.id, kind: 'request', hash: handle.hash, data: JSON.stringify(state) }])
+  return { id: handle.value, cookie }
+}
+
+/** Finds the request that a page is about, and refuses whoever did not begin it. */
+export async function pickUp(
+  { store, now }: Runtime,
+  id: string,
+  browser: string | undefined,
+): Promise<PendingRequest> {
+  const record = await findByHandle(store, 'request', id)
+  if (record === undefined || expiryOf(record.id) <= now()) throw expired()
+  const state: PendingState = JSON.parse(record.data)
+  // Somebody else's link, or a link of one's own that somebody else opened: a decision here would be for the wrong person.
+  if (fingerprint(browser) !== state.browser) throw otherBrowser()
+  return { id, record, state }
+}
+
+/** Notes what has happened to a request that still waits. */
+export async function note(
+  { store }: Runtime,
+  { record, state }: PendingRequest,
+  change: Partial<Pick<PendingState, 'logins' | 'userId'>>,
+): Promise<void> {
+  await store.amend(record.id, JSON.stringify({ ...state, ...change }))
+}
+
+function fingerprint(cookie: string | undefined): string {
+  return hash('sha256', cookie ?? '')
+}
+
+function expired(): PageError {
+  return new PageError(
+    'invalid_request',
+    {
+      heading: 'This request has expired',
+      message: 'The application asked for access some time ago, and that request is no longer open.',
+      hint: 'Go back to the application and connect again.',
+    },
+    { reason: 'request_expired' },
+  )
+}
+
+function otherBrowser(): PageError {
+  return new PageError(
+    'access_denied',
+    {
+      heading: 'This request was started in another browser',
+      message: 'Only the browser in which you began to connect the application can go on with it.',
+      hint: 'Go back to the application and connect again from this browser. If you never started it, close this page.',
+    },
+    { reason: 'other_browser' },
+  )
+}

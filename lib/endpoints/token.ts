@@ -1,0 +1,57 @@
+import type { ClientAuthenticator } from '../client-auth/authenticate.js'
+import { OAuthError } from '../errors.js'
+import { authorizationCode } from '../grants/authorization-code.js'
+import type { GrantType } from '../grants/grant-type.js'
+import { refreshToken } from '../grants/refresh-token.js'
+import type { JsonReply } from '../http/reply.js'
+import type { MachineRequest } from '../http/request.js'
+import type { Parameters } from '../parameters.js'
+import type { Runtime } from '../runtime.js'
+
+const GRANT_TYPES: readonly GrantType[] = [authorizationCode, refreshToken]
+
+/** The names that metadata lists. */
+export const grantTypeNames = GRANT_TYPES.map(({ name }) => name)
+
+/** RFC 6749 §3.2: who asks, what for, whether they may, and then the grant itself. */
+export async function token(
+  runtime: Runtime,
+  authenticator: ClientAuthenticator,
+  { parameters, authorization, address }: MachineRequest,
+): Promise<JsonReply> {
+  try {
+    const client = await authenticator.authenticate({ parameters, authorization }, address)
+    const grantType = requestedGrantType(parameters)
+    if (!client.grantTypes.includes(grantType.name)) {
+      throw new OAuthError('unauthorized_client', 'This client is not registered for this grant_type.', {
+        reason: 'grant_type_not_registered',
+      })
+    }
+    return { status: 200, body: await grantType.issue(runtime, client, parameters) }
+  } catch (error) {
+    if (error instanceof OAuthError) {
+      const clientId = parameters.get('client_id')
+      const { code, reason } = error
+      runtime.emit('token.refused', { ...(clientId !== undefined && { clientId }), error: code, reason })
+    }
+    throw error
+  }
+}
+
+function requestedGrantType(parameters: Parameters): GrantType {
+  const name = parameters.get('grant_type')
+  const grantType = GRANT_TYPES.find((known) => known.name === name)
+  const repeated = parameters.repeated(['grant_type', ...(grantType?.parameters ?? [])])
+  if (repeated !== undefined) {
+    throw new OAuthError('invalid_request', `${repeated} was sent more than once.`, {
+      reason: 'parameter_repeated',
+    })
+  }
+  if (name === undefined) {
+    throw new OAuthError('invalid_request', 'grant_type is missing.', { reason: 'grant_type_missing' })
+  }
+  if (grantType !== undefined) return grantType
+  throw new OAuthError('unsupported_grant_type', `grant_type must be one of: ${grantTypeNames.join(' ')}`, {
+    reason: 'grant_type_unknown',
+  })
+}

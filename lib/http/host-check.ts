@@ -1,0 +1,43 @@
+import type { Request } from 'express'
+import type { Emit } from '../events.js'
+import type { Settings } from '../settings.js'
+
+/** Looks at requests for what the host has set up in a way that cannot work, and says each thing once, with its cure. */
+export class HostCheck {
+  readonly #settings: Settings
+  readonly #emit: Emit
+  #mountChecked = false
+  #csrfSeen = false
+
+  constructor(settings: Settings, emit: Emit) {
+    this.#settings = settings
+    this.#emit = emit
+  }
+
+  look(req: Request): void {
+    if (!this.#mountChecked) {
+      this.#mountChecked = true
+      this.#checkMount(req.baseUrl)
+    }
+    if (!this.#csrfSeen && typeof (req as { csrfToken?: unknown }).csrfToken === 'function') {
+      this.#csrfSeen = true
+      this.#warn(
+        'csrf_before_provider',
+        'A CSRF middleware of yours runs before the provider. It refuses POST /token with 403, since clients have no token of yours. Mount the provider first: app.use(oauth) before app.use(csurf()). The provider guards its own forms.',
+      )
+    }
+  }
+
+  #checkMount(baseUrl: string): void {
+    const { mount, issuer } = this.#settings
+    if (baseUrl === mount) return
+    this.#warn(
+      'mount_differs_from_issuer',
+      `The router is mounted at '${baseUrl || '/'}', but the path of the issuer ${issuer} is '${mount || '/'}'. Mount it there: app.use('${mount || '/'}', oauth). If a proxy strips the path on the way, all is well.`,
+    )
+  }
+
+  #warn(code: string, message: string): void {
+    this.#emit('warning', { code, message })
+  }
+}

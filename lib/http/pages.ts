@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { OAuthError, PageError, publicError, StoreUnavailableError } from '../errors.js'
+import type { Emit } from '../events.js'
+import type { PageLocals } from '../options.js'
+import { Parameters } from '../parameters.js'
+import type { Settings } from '../settings.js'
+import { readForm } from './body.js'
+import { readBrowserCookie, setBrowserCookie } from './browser-cookie.js'
+import { checkCsrf } from './csrf.js'
+import { type Page, type PageReply, page } from './reply.js'
+import type { FormRequest, PageRequest } from './request.js'
+import type { RenderPage } from './templates.js'
+
+/** The two methods of a page without a form. */
+export interface PageMethods {
+  readonly GET: (request: PageRequest) => Promise<PageReply>
+  readonly POST?: (request: PageRequest) => Promise<PageReply>
+}
+
+/** The methods of a page with a form. `refused` shows it again, with a fresh token and without acting, when csurf refused what was posted. */
+export interface FormMethods {
+  readonly GET: (request: FormRequest) => Promise<PageReply>
+  readonly POST: (request: FormRequest) => Promise<PageReply>
+  readonly refused: (request: FormRequest) => Promise<PageReply>
+}
+
+/** Answers browsers: with our own headers, whatever a helmet() of the host has set, and with 303 wherever they are sent on. */
+export class PageWriter {
+  readonly #settings: Settings
+  readonly #emit: Emit
+  readonly #template: RenderPage
+
+  constructor(settings: Settings, emit: Emit, template: RenderPage) {
+    this.#settings = settings
+    this.#emit = emit
+    this.#template = template
+  }
+
+  page(methods: PageMethods): RequestHandler {
+    return this.#handler(methods, (req, request) => {
+      const answer = req.method === 'POST' ? methods.POST : methods.GET
+      return answer ? answer(request) : Promise.reject(wrongMethod())
+    })
+  }
+
+  form(methods: FormMethods): RequestHandler {
+    return this.#handler(methods, (req, request) => {
+      const csrf = checkCsrf(req, request.parameters)
+      if (csrf === undefined) throw sessionMissing()
+      const form: FormRequest = { ...request, csrfToken: csrf.token }
+      if (req.method !== 'POST') return methods.GET(form)
+      return csrf.accepted ? methods.POST(form) : methods.refused(form)
+    })
+  }
+
+  #handler(
+    methods: { readonly POST?: unknown },
+    answer: (req: Request, request: PageRequest) => Promise<PageReply>,
+  ): RequestHandler {
+    const allowed = methods.POST ? 'GET, HEAD, POST' : 'GET, HEAD'
+    return async (req, res, next) => {
+      try {
+        setHeaders(res)
+        if (!allowed.split(', ').includes(req.method)) {
+          res.setHeader('Allow', allowed)
+          throw wrongMethod()
+        }
+        const request = await this.#read(req)
+        await this.#write(await answer(req, request), req, res)
+      } catch (error) {
+        await this.#fail(error, req, res, next)
+      }
+    }
+  }
+
+  async #read(req: Request): Promise<PageRequest> {
+    const query = req.originalUrl.split('?', 2)[1] ?? ''
+    return {
+      parameters: req.method === 'POST' ? await readForm(req) : Parameters.parse(query),
+      id: String(req.params.id ?? ''),
+      host: req,
+      browser: readBrowserCookie(req, this.#settings),
+    }
+  }
+
+  async #write(reply: PageReply, req: Request, res: Response): Promise<void> {
+    if (reply.kind === 'page') return this.#render(reply, req, res)
+    if (reply.browser !== undefined) setBrowserCookie(res, reply.browser, this.#settings)
+    res.writeHead(303, { Location: reply.location, 'Content-Length': 0 }).end()
+  }
+
+  async #render({ page, status, title, locals }: Page, req: Request, res: Response): Promise<void> {
+    const nonce = randomBytes(16).toString('base64')
+    const { appName, mount, render } = this.#settings
+    const all: PageLocals = { ...locals, title, nonce, appName, mount }
+    res.statusCode = status
+    res.setHeader('Content-Type', 'text/html; charset=utf-8')
+    res.setHeader('Content-Security-Policy', contentSecurityPolicy(nonce))
+    const html = render ? await render(page, all, req, res) : this.#template(page, all)
+    if (typeof html === 'string') res.end(html)
+  }
+
+  /** Refusals are shown. What the host's own code threw goes to the host's error handler, unless the answer has begun. */
+  async #fail(error: unknown, req: Request, res: Response, next: NextFunction): Promise<void> {
+    if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) return next(error)
+    if (res.headersSent || res.destroyed) return
+    const refusal = publicError(error)
+    const reference = randomBytes(6).toString('hex')
+    if (refusal.status >= 500) {
+      this.#emit('server.error', { error: refusal.cause ?? error, endpoint: req.path, reference })
+    }
+    this.#emit('authorization.refused', {
+      error: refusal.code,
+      reason: refusal.reason,
+      redirected: false,
+      reference,
+    })
+    for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
+    try {
+      await this.#render(errorPage(refusal, reference), req, res)
+    } catch (cause) {
+      next(cause)
+    }
+  }
+}
+
+function errorPage(refusal: OAuthError, reference: string): Page {
+  const shown = refusal instanceof PageError ? refusal : undefined
+  const heading =
+    shown?.heading ?? (refusal.status >= 500 ? 'Something went wrong here' : 'This request cannot go on')
+  const locals = {
+    heading,
+    message: refusal.message,
+    hint: shown?.hint,
+    details: shown?.details ?? [],
+    code: refusal.code,
+    reference,
+  }
+  return page('error', heading, locals, refusal.status === 401 ? 400 : refusal.status)
+}
+
+/**
+ * No `form-action`: Chromium applies it to the redirect after the form, and approving would do nothing. No script, no remote
+ * content, never inside a frame (RFC 9700 §4.16).
+ */
+function contentSecurityPolicy(nonce: string): string {
+  return [
+    "default-src 'none'",
+    `style-src 'self' 'nonce-${nonce}'`,
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
+
+function setHeaders(res: Response): void {
+  res.setHeader('Cache-Control', 'no-store')
+  res.setHeader('Pragma', 'no-cache')
+  res.setHeader('X-Content-Type-Options', 'nosniff')
+  res.setHeader('X-Frame-Options', 'DENY')
+  res.setHeader('Referrer-Policy', 'no-referrer')
+  res.setHeader('Content-Security-Policy', contentSecurityPolicy(''))
+  // Clients that open us in a popup keep hold of it (helmet's same-origin would cut the tie).
+  res.setHeader('Cross-Origin-Opener-Policy', 'unsafe-none')
+  // Pages are for the person in front of them, whatever a cors() of the host has said.
+  res.removeHeader('Access-Control-Allow-Origin')
+  res.removeHeader('Access-Control-Allow-Credentials')
+}
+
+function wrongMethod(): OAuthError {
+  return new OAuthError('invalid_request', 'This page cannot be asked for in this way.', {
+    reason: 'method_not_allowed',
+    status: 405,
+  })
+}
+
+function sessionMissing(): OAuthError {
+  return new OAuthError('server_error', 'This page needs a session, and there is none.', {
+    reason: 'session_missing',
+    cause: new Error(
+      'oauthProvider found no req.session. Mount express-session before the provider: app.use(session({ ... })).',
+    ),
+  })
+}

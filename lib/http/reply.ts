@@ -1,0 +1,38 @@
+import type { PageName } from '../options.js'
+
+export interface JsonReply {
+  readonly status: number
+  readonly body: object
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What a page endpoint answers: a page, or a redirect. */
+export type PageReply = Page | Redirect
+
+export interface Page {
+  readonly kind: 'page'
+  readonly page: PageName
+  readonly status: number
+  readonly title: string
+  readonly locals: Readonly<Record<string, unknown>>
+}
+
+export interface Redirect {
+  readonly kind: 'redirect'
+  readonly location: string
+  /** Our cookie for this browser, where it has none yet. */
+  readonly browser?: string | undefined
+}
+
+export function page(
+  name: PageName,
+  title: string,
+  locals: Readonly<Record<string, unknown>>,
+  status = 200,
+): Page {
+  return { kind: 'page', page: name, status, title, locals }
+}
+
+export function redirect(location: string, browser?: string): Redirect {
+  return { kind: 'redirect', location, browser }
+}

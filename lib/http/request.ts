@@ -1,0 +1,26 @@
+import type { HostRequest } from '../options.js'
+import type { Parameters } from '../parameters.js'
+
+/** What a machine endpoint gets to see of a request. */
+export interface MachineRequest {
+  readonly parameters: Parameters
+  readonly authorization: string | undefined
+  /** Where it comes from, as Express sees it: behind a proxy that is the host's setting `trust proxy`. */
+  readonly address: string
+}
+
+/** What a page gets to see of a request. */
+export interface PageRequest {
+  readonly parameters: Parameters
+  /** The part of the path that the route leaves open; empty where it has none. */
+  readonly id: string
+  /** For the host's own functions. */
+  readonly host: HostRequest
+  /** The value of our cookie, which says that two requests come from one browser. */
+  readonly browser: string | undefined
+}
+
+/** A page with a form, whose token is to be put into the form. */
+export interface FormRequest extends PageRequest {
+  readonly csrfToken: string
+}

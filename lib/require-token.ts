@@ -1,0 +1,185 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { covers } from './authorization/resource.js'
+import { OAuthError, publicError, StoreUnavailableError } from './errors.js'
+import { writeJson } from './http/machine.js'
+import type { Runtime } from './runtime.js'
+import type { FoundRecord } from './store/records.js'
+import { accessTokenData } from './tokens/access-token.js'
+import { findByHandle } from './tokens/find.js'
+import { expiryOf } from './tokens/handle.js'
+
+/** Whom a request speaks for: what `requireToken` puts on `req.auth`. A superset of the MCP SDK's `AuthInfo`. */
+export interface TokenAuth<User extends object = object> {
+  /** The access token itself. */
+  readonly token: string
+  readonly clientId: string
+  readonly userId: string
+  readonly scopes: string[]
+  /** Seconds since 1970. */
+  readonly expiresAt: number
+  /** The resource at which the token was accepted. */
+  readonly resource: URL
+  /** The user, through the option `findUser`; undefined where they no longer exist. */
+  user(): Promise<User | undefined>
+}
+
+export interface RequireTokenOptions {
+  /** The resource that the route belongs to (RFC 8707). Default: the one of the option `resources` that the request's path lies in, else the URL itself. */
+  readonly resource?: string
+}
+
+/** An Express middleware. */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+
+/** How often a grant's `lastUsedAt` is written, in milliseconds. */
+const TOUCH_EVERY = 3_600_000
+/** RFC 6750 §2.1 */
+const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
+
+/** Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750). */
+export function requireToken(
+  runtime: Runtime,
+  scopes: readonly string[],
+  { resource: fixedResource }: RequireTokenOptions,
+): Middleware {
+  return async (req, res, next) => {
+    const resource = fixedResource ?? resourceOf(runtime, req)
+    try {
+      const token = bearerToken(req)
+      const auth = await check(runtime, token, scopes, resource)
+      ;(req as { auth?: TokenAuth }).auth = auth
+    } catch (error) {
+      return refuse(runtime, req, res, next, { error, scopes, resource })
+    }
+    next()
+  }
+}
+
+async function check(
+  runtime: Runtime,
+  token: string,
+  scopes: readonly string[],
+  resource: string,
+): Promise<TokenAuth> {
+  const now = runtime.now()
+  const record = await findByHandle(runtime.store, 'access', token)
+  if (record === undefined) throw invalidToken('token_unknown')
+  if (!record.alive) throw invalidToken('grant_revoked')
+  const expiresAt = expiryOf(record.id)
+  if (expiresAt <= now) throw invalidToken('token_expired')
+  const data = accessTokenData(record)
+  if (!covers(data.audience, resource)) throw invalidToken('token_for_other_resource')
+  if (!scopes.every((scope) => data.scopes.includes(scope))) throw insufficientScope(scopes)
+  touch(runtime, record, now)
+  return {
+    token,
+    clientId: data.clientId,
+    userId: data.userId,
+    scopes: [...data.scopes],
+    expiresAt: Math.floor(expiresAt / 1000),
+    resource: new URL(resource),
+    user: async () => (await runtime.settings.findUser(data.userId)) ?? undefined,
+  }
+}
+
+/** The token from the Authorization header and nowhere else: in a query it would be logged, and beside another one it would be a riddle. */
+function bearerToken(req: IncomingMessage): string {
+  const { authorization } = req.headers
+  if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) throw noToken()
+  const [, token] = BEARER.exec(authorization) ?? []
+  const { body } = req as { body?: { access_token?: unknown } | undefined }
+  if (token === undefined || hasTwo(req, 'authorization') || body?.access_token !== undefined) {
+    throw new OAuthError(
+      'invalid_request',
+      'Send one access token, as Authorization: Bearer and the token.',
+      {
+        reason: 'token_malformed',
+      },
+    )
+  }
+  return token
+}
+
+/** Node drops a second Authorization header without a word. */
+function hasTwo(req: IncomingMessage, name: string): boolean {
+  let count = 0
+  for (let index = 0; index < req.rawHeaders.length; index += 2) {
+    if (req.rawHeaders[index]?.toLowerCase() === name) count++
+  }
+  return count > 1
+}
+
+function resourceOf({ settings }: Runtime, req: IncomingMessage): string {
+  const { originalUrl = '/' } = req as { originalUrl?: string }
+  const url = settings.origin + originalUrl.split('?', 1)[0]
+  if (settings.resources.size === 0) return url
+  const above = [...settings.resources.keys()].filter((resource) => covers([resource], url))
+  return above.sort((a, b) => b.length - a.length)[0] ?? settings.origin
+}
+
+function refuse(
+  runtime: Runtime,
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: (error?: unknown) => void,
+  { error, scopes, resource }: { error: unknown; scopes: readonly string[]; resource: string },
+): void {
+  if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) return next(error)
+  const refusal = publicError(error)
+  if (refusal.status >= 500)
+    runtime.emit('server.error', { error: refusal.cause ?? error, endpoint: 'requireToken' })
+  runtime.emit('access_token.refused', { error: refusal.code, reason: refusal.reason })
+  const challenge = refusal.status < 500 && { 'WWW-Authenticate': challengeFor(refusal, scopes, resource) }
+  writeJson(req, res, {
+    status: refusal.status,
+    body: refusal.toJSON(),
+    headers: { ...refusal.headers, ...challenge },
+  })
+}
+
+/** RFC 6750 §3, RFC 9728 §5.1. Where no token came, no error is named. */
+function challengeFor(refusal: OAuthError, scopes: readonly string[], resource: string): string {
+  const { origin, pathname } = new URL(resource)
+  const path = pathname === '/' ? '' : pathname
+  const attributes = [
+    ...(refusal.reason === 'token_missing'
+      ? []
+      : [
+          ['error', refusal.code],
+          ['error_description', refusal.message],
+        ]),
+    ...(scopes.length > 0 ? [['scope', scopes.join(' ')]] : []),
+    ['resource_metadata', `${origin}/.well-known/oauth-protected-resource${path}`],
+  ]
+  return `Bearer ${attributes.map(([name, value]) => `${name}="${value}"`).join(', ')}`
+}
+
+/** Notes the use, to the hour, without making the request wait for it. */
+function touch({ store, emit }: Runtime, { grantId, grantLastUsedAt = 0 }: FoundRecord, now: number): void {
+  if (grantId === undefined || now - grantLastUsedAt < TOUCH_EVERY) return
+  Promise.resolve(store.touchGrant(grantId, now)).catch((error) => {
+    emit('server.error', { error, endpoint: 'requireToken' })
+  })
+}
+
+function noToken(): OAuthError {
+  return new OAuthError(
+    'invalid_token',
+    'No access token was sent: add the header Authorization: Bearer and the token.',
+    {
+      reason: 'token_missing',
+    },
+  )
+}
+
+function invalidToken(reason: string): OAuthError {
+  return new OAuthError('invalid_token', 'The access token is not valid here, has expired or was revoked.', {
+    reason,
+  })
+}
+
+function insufficientScope(scopes: readonly string[]): OAuthError {
+  return new OAuthError('insufficient_scope', `This needs the scope: ${scopes.join(' ')}`, {
+    reason: 'insufficient_scope',
+  })
+}
