@@ -1,0 +1,155 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express5, { type Express, type RequestHandler } from 'express'
+import session from 'express-session'
+import {
+  type OAuthProvider,
+  type OAuthProviderOptions,
+  oauthProvider,
+  type ProviderEvents,
+} from '../../lib/index.js'
+import { clients } from './clients.js'
+
+export interface User {
+  readonly id: string
+  readonly name: string
+  readonly email: string
+}
+
+export interface HostOptions {
+  /** Options of the provider; `issuer` follows from the port and `mount`. */
+  readonly provider?: Partial<OAuthProviderOptions<User>>
+  /** The path to mount at; default `/oauth`, '' for the root. */
+  readonly mount?: string
+  /** The Express to use; default 5. */
+  readonly express?: typeof express5
+  /** Mounts what the host has before the provider (helmet, body parsers, ...); the session is there already. */
+  readonly before?: (app: Express) => void
+  /** Mounts what the host has before its session. */
+  readonly beforeSession?: (app: Express) => void
+  /** The session middleware; default express-session in memory with SameSite=Lax. */
+  readonly session?: RequestHandler
+}
+
+/** An ordinary app with users, a login that regenerates its session, an API, and the provider; on a real port, its clock in our hand. */
+export interface Host {
+  readonly app: Express
+  readonly server: Server
+  readonly oauth: OAuthProvider
+  readonly origin: string
+  readonly issuer: string
+  /** Users by id. Deleting one closes the account. */
+  readonly users: Map<string, User>
+  /** Every event, in order. */
+  readonly events: { readonly name: keyof ProviderEvents; readonly event: Record<string, unknown> }[]
+  /** Moves the clock on. */
+  advance(seconds: number): void
+  now(): number
+  close(): Promise<void>
+}
+
+const EVENTS: readonly (keyof ProviderEvents)[] = [
+  'authorization.refused',
+  'login.required',
+  'consent.approved',
+  'consent.denied',
+  'code.issued',
+  'code.reused',
+  'token.issued',
+  'token.refused',
+  'refresh_token.reused',
+  'client.authentication_failed',
+  'access_token.refused',
+  'grant.revoked',
+  'client.changed',
+  'server.error',
+  'warning',
+]
+
+export async function startHost(options: HostOptions = {}): Promise<Host> {
+  const { express = express5, mount = '/oauth' } = options
+  const app = express()
+  const server = createServer(app).listen(0)
+  await once(server, 'listening')
+  const origin = `http://localhost:${(server.address() as AddressInfo).port}`
+  const issuer = `${origin}${mount}`
+  const users = new Map<string, User>([
+    ['alice', { id: 'alice', name: 'Alice', email: 'alice@host.example' }],
+    ['bob', { id: 'bob', name: 'Bob', email: 'bob@host.example' }],
+  ])
+  let time = Date.now()
+
+  options.beforeSession?.(app)
+  app.use(
+    options.session ?? session({ secret: 'test', resave: false, saveUninitialized: false, name: 'host' }),
+  )
+  options.before?.(app)
+  const oauth = oauthProvider<User>({
+    issuer,
+    findUser: (id) => users.get(id),
+    currentUser: (req) => (req.session as { userId?: string } | undefined)?.userId,
+    scopes: { read: 'Read your things', write: 'Change your things' },
+    clients,
+    store: ':memory:',
+    clock: () => time,
+    ...options.provider,
+  })
+  const events: Host['events'] = []
+  for (const name of EVENTS)
+    oauth.events.on(name, (event: unknown) => events.push({ name, event: event as Record<string, unknown> }))
+  app.use(mount || '/', oauth as unknown as RequestHandler)
+  app.use(oauth.wellKnown as unknown as RequestHandler)
+  mountLogin(app, express)
+  mountApi(app, oauth)
+  return {
+    app,
+    server,
+    oauth,
+    origin,
+    issuer,
+    users,
+    events,
+    advance: (seconds) => {
+      time += seconds * 1000
+    },
+    now: () => time,
+    async close() {
+      server.closeAllConnections()
+      server.close()
+      await oauth.close()
+    },
+  }
+}
+
+function mountLogin(app: Express, express: typeof express5): void {
+  app.get('/login', (req, res) => {
+    res
+      .type('html')
+      .send(
+        `<form method="post"><input name="user"><input name="return_to" value="${encodeURI(String(req.query.return_to ?? '/'))}"></form>`,
+      )
+  })
+  app.post('/login', express.urlencoded({ extended: false }), (req, res, next) => {
+    req.session.regenerate((error) => {
+      if (error) return next(error)
+      ;(req.session as { userId?: string }).userId = req.body.user
+      const returnTo = String(req.body.return_to ?? '/')
+      res.redirect(303, /^\/(?![/\\])/.test(returnTo) ? returnTo : '/')
+    })
+  })
+  app.post('/logout', (req, res) => {
+    req.session.destroy(() => res.redirect(303, '/'))
+  })
+}
+
+function mountApi(app: Express, oauth: OAuthProvider): void {
+  const answer: RequestHandler = (req, res) => {
+    const { clientId, userId, scopes, expiresAt, resource } = req.auth
+    res.json({ clientId, userId, scopes, expiresAt, resource: resource.href })
+  }
+  app.get('/api/read', oauth.requireToken('read'), answer)
+  app.get('/api/write', oauth.requireToken(['write']), answer)
+  app.get('/api/any', oauth.requireToken(), answer)
+  app.post('/api/read', oauth.requireToken('read'), answer)
+}
