@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Awaitable } from './awaitable.js'
 import type { Store } from './store/store.js'
 
 /** A request as the host's Express sees it: whatever its login has put there is on it. Annotate with Express's `Request` for more. */
 export type HostRequest = IncomingMessage & { readonly user?: unknown; readonly session?: unknown }
-
-/** Now, or later. */
-export type Awaitable<T> = T | Promise<T>
 
 /** What the pages show of a user. Your own user object may hold anything else. */
 export interface HostUser {

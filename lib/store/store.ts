@@ -1,4 +1,4 @@
-import type { Awaitable } from '../options.js'
+import type { Awaitable } from '../awaitable.js'
 import type { Client, FoundRecord, Grant, StoredRecord } from './records.js'
 
 export interface Consumption {

@@ -1,0 +1,2 @@
+/** Now, or later. */
+export type Awaitable<T> = T | Promise<T>
