@@ -25,17 +25,20 @@ export class Parameters {
     return new Parameters(values)
   }
 
-  /** Takes what a body parser of the host has made of the body; a nested value counts as a repeated one, so it is refused where it is known. */
+  /**
+   * Takes what a body parser of the host has made of the body. A parser that reads brackets makes a list of a repeated parameter; anything
+   * else that is not a string was written with brackets, and counts as repeated, so that it is refused where it is known.
+   */
   static fromParsed(body: object): Parameters {
-    const values = new Map<string, string[]>()
     const entries = Object.entries(body)
     if (entries.length > MOST_PARAMETERS) throw tooManyParameters()
-    for (const [name, value] of entries) {
-      if (typeof value === 'string') append(values, name, value)
-      else if (Array.isArray(value)) for (const item of value) append(values, name, String(item))
-      else values.set(name, ['', ''])
-    }
-    return new Parameters(values)
+    const values = entries.map(([name, value]): [string, readonly string[]] => {
+      if (typeof value === 'string') return [name, [value]]
+      const repeated =
+        Array.isArray(value) && value.length > 1 && value.every((item) => typeof item === 'string')
+      return [name, repeated ? value : ['', '']]
+    })
+    return new Parameters(new Map(values))
   }
 
   /** The value, or undefined where it is missing, empty or repeated. */

@@ -29,8 +29,9 @@ export type Destination =
 
 export function destinationOf(redirectUri: string): Destination {
   const url = new URL(redirectUri)
-  if (LOOPBACK.test(redirectUri)) return { kind: 'loopback', host: url.hostname }
   if (url.protocol === 'https:') return { kind: 'web', host: url.host }
+  // Registration lets http through for loopback names only.
+  if (url.protocol === 'http:') return { kind: 'loopback', host: url.host }
   return { kind: 'app', scheme: url.protocol.slice(0, -1) }
 }
 
@@ -54,7 +55,8 @@ function differencesBetween(requested: string, registered: string): string[] {
   if (a.username !== b.username || a.password !== b.password) differences.push('a user name or password')
   if (a.protocol !== b.protocol) differences.push('the scheme')
   if (a.hostname !== b.hostname) differences.push('the host')
-  if (a.protocol === b.protocol && a.port !== b.port) differences.push('the port')
+  const portIsFree = splitLoopback(requested) !== undefined && splitLoopback(registered) !== undefined
+  if (a.protocol === b.protocol && a.port !== b.port && !portIsFree) differences.push('the port')
   if (a.pathname !== b.pathname) differences.push('the path')
   if (a.search !== b.search) differences.push('the query')
   return differences.length > 0 ? differences : ['its spelling']

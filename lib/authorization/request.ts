@@ -4,16 +4,19 @@ import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import { requestedChallenge } from './pkce.js'
 import { type Prompt, requestedPrompts } from './prompt.js'
-import { requestedResources } from './resource.js'
+import { requestedResources, scopesFor } from './resource.js'
 import type { ResponseTarget } from './response.js'
-import { requestedScopes } from './scope.js'
+import { requestedScopes, scopesOf } from './scope.js'
 
 /** A checked authorization request (RFC 6749 §4.1.1), as it waits for its user. */
 export interface AuthorizationRequest extends ResponseTarget {
   readonly clientId: string
   readonly redirectUri: string
+  /** It was not named, since the client has only one; then the token request need not name it either. */
+  readonly redirectUriLeftOut?: boolean
   readonly state?: string
   readonly scopes: readonly string[]
+  /** Never empty: where none is named, it is the issuer's origin. */
   readonly resources: readonly string[]
   readonly prompts: readonly Prompt[]
   readonly codeChallenge?: string
@@ -31,6 +34,9 @@ const ONCE = [
   'prompt',
   'nonce',
   'max_age',
+  'request',
+  'request_uri',
+  'registration',
 ]
 
 /** Parameters that ask for a feature which is not there. To ignore them would be to answer another question than was asked. */
@@ -66,11 +72,14 @@ export function readAuthorizationRequest(
     parameters.get('code_challenge_method'),
     client.requirePkce,
   )
-  const resources = requestedResources(parameters.all('resource'), settings)
-  const scopes = requestedScopes(parameters.get('scope'), client.scopes, settings)
+  const named = parameters.all('resource')
+  const resources = requestedResources(named.length > 0 ? named : [settings.origin], settings)
+  const available = scopesFor(scopesOf(client, settings), resources, settings)
+  const scopes = requestedScopes(parameters.get('scope'), available, settings.defaultScopes)
   return {
     clientId: client.id,
     redirectUri: target.redirectUri,
+    ...(parameters.get('redirect_uri') === undefined && { redirectUriLeftOut: true }),
     ...(target.state !== undefined && { state: target.state }),
     scopes,
     resources,

@@ -1,25 +1,29 @@
 import { OAuthError } from '../errors.js'
 import { isScopeToken, type Settings } from '../settings.js'
+import type { Client } from '../store/records.js'
+
+/** The scopes that this client may ask for. */
+export function scopesOf(client: Client, { scopes }: Pick<Settings, 'scopes'>): readonly string[] {
+  return [...scopes.keys()].filter((name) => client.scopes?.includes(name) ?? true)
+}
 
 /**
- * The scopes that a request asks for, as far as they exist and its client may ask for them. Unknown ones are dropped, and the answer
- * says what was granted (RFC 6749 §3.3); where none is left, the error names what exists.
+ * The scopes that a request asks for, as far as they are available to it. Others are dropped, and the answer says what was
+ * granted (RFC 6749 §3.3); where none is left, the error names what there is.
  */
 export function requestedScopes(
   scope: string | undefined,
-  clientScopes: readonly string[] | undefined,
-  settings: Pick<Settings, 'scopes' | 'defaultScopes'>,
+  available: readonly string[],
+  defaults: readonly string[],
 ): readonly string[] {
-  const allowed = (name: string) => settings.scopes.has(name) && (clientScopes?.includes(name) ?? true)
-  const asked = scope === undefined ? settings.defaultScopes : splitScope(scope)
-  const granted = asked.filter(allowed)
+  const asked = scope === undefined ? defaults : splitScope(scope)
+  const granted = asked.filter((name) => available.includes(name))
   if (granted.length > 0) return granted
-  const existing = [...settings.scopes.keys()].filter(allowed)
   throw new OAuthError(
     'invalid_scope',
-    existing.length > 0
-      ? `Ask for one or more of these scopes: ${existing.join(' ')}`
-      : 'This client may not ask for any scope.',
+    available.length > 0
+      ? `Ask for one or more of these scopes: ${available.join(' ')}`
+      : 'This client may not ask for any scope here.',
     { reason: scope === undefined ? 'scope_missing' : 'scope_unknown' },
   )
 }

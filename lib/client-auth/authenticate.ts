@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { FailureLimit } from '../clients/failure-limit.js'
 import { findClient } from '../clients/find.js'
@@ -7,7 +8,7 @@ import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { clientSecretBasic } from './client-secret-basic.js'
 import { clientSecretPost } from './client-secret-post.js'
-import type { Credentials, Presented } from './credentials.js'
+import { type Credentials, invalidClient, type Presented, presentsAssertion } from './credentials.js'
 import { none } from './none.js'
 
 const METHODS = [clientSecretBasic, clientSecretPost, none]
@@ -15,13 +16,19 @@ const METHODS = [clientSecretBasic, clientSecretPost, none]
 /** The methods as metadata names them, `none` first: clients take the first that they know (RFC 8414 §2). */
 export const authMethodNames = METHODS.map((method) => method.name).reverse()
 
-const PARAMETERS = ['client_id', 'client_secret']
+const PARAMETERS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
+
+/** Failures of one client from one address in a minute. */
+const MOST_FAILURES = 20
+/** Slow hashes for one client in a minute, wherever they are asked from: addresses are cheap, the event loop is not. */
+const MOST_HASHES = 60
 
 /** Authenticates clients at the machine endpoints (RFC 6749 §2.3): exactly one method must be presented, the right one, rightly. */
 export class ClientAuthenticator {
   readonly #runtime: Runtime
   readonly #secrets = new SecretVerifier()
-  readonly #failures = new FailureLimit()
+  readonly #failures = new FailureLimit(MOST_FAILURES)
+  readonly #hashes = new FailureLimit(MOST_HASHES)
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -56,18 +63,24 @@ export class ClientAuthenticator {
     address: string,
   ): Promise<void> {
     const now = this.#runtime.now()
-    const fromHere = `${client.id} ${address}`
-    const refuseAfterFailures = (key: string) => {
-      const seconds = this.#failures.retryAfter(key, now)
+    const fromHere = `${client.id} ${networkOf(address)}`
+    const refuseAfterTooMany = (limit: FailureLimit, key: string) => {
+      const seconds = limit.retryAfter(key, now)
       if (seconds !== undefined) throw tooManyFailures(seconds)
     }
-    refuseAfterFailures(fromHere)
-    for (const presented of credentials.secrets) {
-      // Slow hashes are rationed for the client as a whole: addresses are cheap, the event loop is not.
-      if (await this.#secrets.matches(presented, secret, () => refuseAfterFailures(client.id))) return
+    let counted = false
+    // Counted before they are computed, or attempts in parallel would all pass.
+    const beforeHash = () => {
+      refuseAfterTooMany(this.#failures, fromHere)
+      refuseAfterTooMany(this.#hashes, client.id)
+      this.#failures.count(fromHere, now)
+      this.#hashes.count(client.id, now)
+      counted = true
     }
-    this.#failures.count(fromHere, now)
-    this.#failures.count(client.id, now)
+    refuseAfterTooMany(this.#failures, fromHere)
+    for (const presented of credentials.secrets)
+      if (await this.#secrets.matches(presented, secret, beforeHash)) return
+    if (!counted) this.#failures.count(fromHere, now)
     throw invalidClient('The client_secret is wrong.', 'secret_mismatch')
   }
 }
@@ -82,13 +95,15 @@ function presentedCredentials(presented: Presented): Credentials {
   const found = METHODS.map((method) => method.read(presented)).filter(
     (credentials) => credentials !== undefined,
   )
-  if (found.length > 1) {
+  const asserts = presentsAssertion(presented)
+  if (found.length + (asserts ? 1 : 0) > 1) {
     throw new OAuthError('invalid_request', 'Use one way of client authentication, not two.', {
       reason: 'methods_conflict',
     })
   }
   const [credentials] = found
   if (credentials !== undefined) return credentials
+  if (asserts) throw invalidClient('client_assertion is not supported here.', 'method_not_supported')
   throw invalidClient(
     'No client authentication: send client_id and client_secret by HTTP Basic or in the body; a public client sends client_id.',
     'credentials_missing',
@@ -111,18 +126,20 @@ function checkMethod(client: Client, { method }: Credentials): void {
   }
 }
 
-/** RFC 6749 §5.2; the challenge is always there, since HTTP asks for one beside 401 (RFC 9110 §11.6.1). */
-function invalidClient(description: string, reason: string): OAuthError {
-  return new OAuthError('invalid_client', description, {
-    reason,
-    headers: { 'WWW-Authenticate': 'Basic realm="oauth"' },
-  })
-}
-
 function tooManyFailures(seconds: number): OAuthError {
   return new OAuthError('invalid_client', `Too many failed attempts. Try again in ${seconds} seconds.`, {
     reason: 'too_many_failures',
     status: 429,
     headers: { 'Retry-After': String(seconds) },
   })
+}
+
+/** Whoever has an IPv6 address has 2^64 of them, so these count as one. */
+function networkOf(address: string): string {
+  if (!isIPv6(address) || address.startsWith('::ffff:')) return address
+  const [front = '', back] = address.split('::')
+  const head = front.split(':').filter(Boolean)
+  const tail = back?.split(':').filter(Boolean) ?? []
+  const zeros = back === undefined ? [] : Array(8 - head.length - tail.length).fill('0')
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':')
 }

@@ -1,5 +1,5 @@
 import { OAuthError } from '../errors.js'
-import type { AuthMethod } from './credentials.js'
+import { type AuthMethod, invalidClient } from './credentials.js'
 
 /** RFC 6749 §2.3.1: id and secret are form-urlencoded before they are joined and Base64-encoded (RFC 7617). */
 export const clientSecretBasic: AuthMethod = {
@@ -13,7 +13,7 @@ export const clientSecretBasic: AuthMethod = {
     const clientId = decodeFormValue(decoded.slice(0, colon))
     const rawSecret = decoded.slice(colon + 1)
     const secret = decodeFormValue(rawSecret)
-    if (clientId === undefined || secret === undefined || secret === '') throw malformed()
+    if (clientId === undefined || rawSecret === '') throw malformed()
     const bodyClientId = parameters.get('client_id')
     if (bodyClientId !== undefined && bodyClientId !== clientId) {
       throw new OAuthError(
@@ -25,14 +25,17 @@ export const clientSecretBasic: AuthMethod = {
       )
     }
     // Some clients leave the encoding out, which shows with secrets that hold + or %.
-    return { method: this.name, clientId, secrets: [...new Set([secret, rawSecret])] }
+    const secrets = secret === undefined ? [rawSecret] : [...new Set([secret, rawSecret])]
+    return { method: this.name, clientId, secrets }
   },
 }
 
+/** Buffer skips what is not Base64, and a decoder a byte order mark: neither may make two headers the same. */
 function decodeBase64(encoded: string): string | undefined {
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return undefined
+  const bytes = Buffer.from(encoded, 'base64')
+  if (bytes.toString('base64') !== encoded) return undefined
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64'))
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     return undefined
   }
@@ -48,9 +51,8 @@ function decodeFormValue(value: string): string | undefined {
 }
 
 function malformed(): OAuthError {
-  return new OAuthError(
-    'invalid_client',
+  return invalidClient(
     'The Authorization header is not Basic with base64(form-urlencoded client_id : form-urlencoded client_secret).',
-    { reason: 'basic_malformed' },
+    'basic_malformed',
   )
 }

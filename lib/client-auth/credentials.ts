@@ -1,3 +1,4 @@
+import { OAuthError } from '../errors.js'
 import type { Parameters } from '../parameters.js'
 
 /** What a request presents, before anything of it is believed. */
@@ -19,4 +20,17 @@ export interface Credentials {
 export interface AuthMethod {
   readonly name: string
   read(presented: Presented): Credentials | undefined
+}
+
+/** A JWT as proof (RFC 7521 §4.2). No client here is registered for it; but it is a way of authentication, and there may be only one. */
+export function presentsAssertion({ parameters }: Presented): boolean {
+  return ['client_assertion', 'client_assertion_type'].some((name) => parameters.get(name) !== undefined)
+}
+
+/** RFC 6749 §5.2; the challenge is always there, since HTTP asks for one beside 401 (RFC 9110 §11.6.1). */
+export function invalidClient(description: string, reason: string): OAuthError {
+  return new OAuthError('invalid_client', description, {
+    reason,
+    headers: { 'WWW-Authenticate': 'Basic realm="oauth"' },
+  })
 }

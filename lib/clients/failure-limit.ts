@@ -1,18 +1,22 @@
-/** Failed attempts that are let through in one window. */
-const ATTEMPTS = 20
 /** Milliseconds. */
 const WINDOW = 60_000
 /** Keys that are remembered at once; the oldest are forgotten first, so memory stays bounded. */
 const MOST_KEYS = 10_000
 
-/** Counts failures by key, so that whoever guesses is slowed down before a guess costs anything. */
+/** Counts attempts by key, so that whoever guesses is slowed down before a guess costs anything. */
 export class FailureLimit {
-  readonly #windows = new Map<string, { failures: number; endsAt: number }>()
+  readonly #most: number
+  readonly #windows = new Map<string, { attempts: number; endsAt: number }>()
+
+  /** `most`: attempts that are let through in one minute. */
+  constructor(most: number) {
+    this.#most = most
+  }
 
   /** Seconds after which to try again, or undefined where an attempt may be made now. */
   retryAfter(key: string, now: number): number | undefined {
     const window = this.#windows.get(key)
-    if (window === undefined || window.failures < ATTEMPTS) return undefined
+    if (window === undefined || window.attempts < this.#most) return undefined
     if (window.endsAt <= now) {
       this.#windows.delete(key)
       return undefined
@@ -23,11 +27,11 @@ export class FailureLimit {
   count(key: string, now: number): void {
     const window = this.#windows.get(key)
     if (window !== undefined && window.endsAt > now) {
-      window.failures++
+      window.attempts++
       return
     }
     this.#windows.delete(key)
-    this.#windows.set(key, { failures: 1, endsAt: now + WINDOW })
+    this.#windows.set(key, { attempts: 1, endsAt: now + WINDOW })
     if (this.#windows.size > MOST_KEYS) {
       const [oldest] = this.#windows.keys()
       if (oldest !== undefined) this.#windows.delete(oldest)

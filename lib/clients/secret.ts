@@ -24,23 +24,47 @@ export async function hashChosenSecret(secret: string): Promise<ClientSecret> {
 
 /**
  * Compares presented secrets with stored ones. A bcrypt hash is computed once per process and secret and then remembered as a keyed
- * digest, so that the token endpoint does not pay for it twice; and it holds the event loop for some 50 ms, so `mayHash` is
- * asked before each one.
+ * digest, so that the token endpoint does not pay for it twice. It holds the event loop for some 50 ms, so `mayHash` is asked
+ * before each one, equal attempts share one, and they are computed one after the other.
  */
 export class SecretVerifier {
   readonly #key = randomBytes(32)
   readonly #remembered = new Map<string, Uint8Array>()
+  readonly #underWay = new Map<string, Promise<boolean>>()
+  /** Settles when the next one may begin. */
+  #free: Promise<unknown> = Promise.resolve()
 
   async matches(presented: string, stored: ClientSecret, mayHash: () => void): Promise<boolean> {
     if ('sha256' in stored) return equal(Buffer.from(hash('sha256', presented)), Buffer.from(stored.sha256))
     const digest = createHmac('sha256', this.#key).update(presented).digest()
     const remembered = this.#remembered.get(stored.bcrypt)
     if (remembered !== undefined && equal(remembered, digest)) return true
+    const attempt = `${stored.bcrypt} ${digest.toString('base64url')}`
+    const underWay = this.#underWay.get(attempt)
+    if (underWay !== undefined) return underWay
     mayHash()
-    const matches = await bcrypt.compare(compress(presented), stored.bcrypt)
-    if (matches) this.#remembered.set(stored.bcrypt, digest)
-    return matches
+    const comparison = this.#compare(presented, stored.bcrypt, digest).finally(() =>
+      this.#underWay.delete(attempt),
+    )
+    this.#underWay.set(attempt, comparison)
+    return comparison
   }
+
+  #compare(presented: string, stored: string, digest: Uint8Array): Promise<boolean> {
+    const hashing = this.#free.then(async () => {
+      const startedAt = performance.now()
+      const matches = await bcrypt.compare(compress(presented), stored)
+      if (matches) this.#remembered.set(stored, digest)
+      return { matches, took: performance.now() - startedAt }
+    })
+    this.#free = hashing.then(({ took }) => pause(took)).catch(() => undefined)
+    return hashing.then(({ matches }) => matches)
+  }
+}
+
+/** As long as the hash took, so that however many are asked for, half of the time is for others. */
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
 /** Long secrets are hashed first, so that no part of them is ignored. */

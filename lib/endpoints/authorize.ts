@@ -62,7 +62,7 @@ export async function authorizeByPost(
 
 async function proceed(
   runtime: Runtime,
-  { host, browser }: PageRequest,
+  { host, browsers }: PageRequest,
   client: Client,
   request: AuthorizationRequest,
 ): Promise<PageReply> {
@@ -77,7 +77,7 @@ async function proceed(
     return redirect(responseUri(request, settings.issuer, { code: handle.value }))
   }
   const sentToLogin = next.decision.step === 'login'
-  const { id, cookie } = await putAside(runtime, request, browser, { sentToLogin })
+  const { id, cookie } = await putAside(runtime, request, browsers, { sentToLogin })
   const consent = `${settings.mount}/consent/${id}`
   if (!sentToLogin) return redirect(consent, cookie)
   emit('login.required', { clientId: client.id })

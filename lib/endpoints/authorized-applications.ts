@@ -38,8 +38,9 @@ async function applicationsPage(
 ): Promise<PageReply> {
   const grants = await runtime.store.listGrants({ userId: user.id })
   const applications = await Promise.all(grants.map((grant) => application(runtime, grant)))
-  const locals = { user, applications, action: pathOf(runtime), csrfToken, notice }
-  return page('authorized-applications', 'Connected applications', locals, status)
+  const { id, name, email } = user
+  const locals = { user: { id, name, email }, applications, action: pathOf(runtime), csrfToken, notice }
+  return page('authorized-applications', 'Applications with access', locals, status)
 }
 
 async function application(runtime: Runtime, grant: Grant) {

@@ -1,11 +1,11 @@
 import { type Decision, decide, includesAll } from '../authorization/decision.js'
 import type { AuthorizationRequest } from '../authorization/request.js'
 import { type ResponseTarget, responseUri } from '../authorization/response.js'
-import { OAuthError, publicError } from '../errors.js'
+import { publicError } from '../errors.js'
 import type { HostRequest } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Client, Grant, StoredRecord } from '../store/records.js'
-import { codeRecord } from '../tokens/code.js'
+import { type CodeData, codeRecord } from '../tokens/code.js'
 import { type Handle, newGrantId } from '../tokens/handle.js'
 import { type SignedInUser, signedInUser } from './user.js'
 
@@ -48,13 +48,17 @@ export async function allow(
   scopes: readonly string[],
   known: Grant | undefined,
 ): Promise<{ grant: Grant; codeFor: (handle: Handle) => StoredRecord }> {
-  const { clientId, redirectUri, resources, codeChallenge } = request
+  const { clientId, redirectUri, redirectUriLeftOut, resources, codeChallenge } = request
   const approvedAt = now()
   const grant = includesAll(known, { scopes, resources })
     ? known
     : await store.saveGrant({ id: newGrantId(), userId, clientId, scopes, resources, createdAt: approvedAt })
   const code = { clientId, userId, redirectUri, scopes, resources, approvedAt }
-  const data = codeChallenge === undefined ? code : { ...code, codeChallenge }
+  const data: CodeData = {
+    ...code,
+    ...(codeChallenge !== undefined && { codeChallenge }),
+    ...(redirectUriLeftOut && { redirectUriLeftOut }),
+  }
   return { grant, codeFor: (handle) => codeRecord(handle, grant.id, data) }
 }
 
@@ -75,8 +79,4 @@ export function errorResponse(
     redirected: true,
   })
   return responseUri(request, runtime.settings.issuer, { ...refusal.toJSON() })
-}
-
-export function accessDenied(): OAuthError {
-  return new OAuthError('access_denied', 'The user denied the request.', { reason: 'user_denied' })
 }

@@ -35,7 +35,9 @@ export function resourceMetadata(settings: Settings, path: string): object | und
   }
 }
 
+/** RFC 9728 §3.3: clients compare the document with the URL that they asked about, so only its normal form has one. */
 function hostedResource(settings: Settings, url: string): string | undefined {
+  if (new URL(url).href.replace(/\/$/, '') !== url) return undefined
   try {
     return requestedResources([url], settings)[0]
   } catch {

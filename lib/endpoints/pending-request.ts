@@ -28,31 +28,31 @@ interface PendingState {
 export async function putAside(
   { store, settings, now }: Runtime,
   request: AuthorizationRequest,
-  browser: string | undefined,
+  [browser]: readonly string[],
   { sentToLogin }: { sentToLogin: boolean },
 ): Promise<{ id: string; cookie: string | undefined }> {
-  const cookie = browser === undefined ? randomBytes(32).toString('base64url') : undefined
+  const fresh = randomBytes(32).toString('base64url')
   const handle = mintHandle(now() + settings.lifetimes.request * 1000)
   const state: PendingState = {
     request,
-    browser: fingerprint(browser ?? cookie),
+    browser: fingerprint(browser ?? fresh),
     logins: sentToLogin ? 1 : 0,
   }
   await store.insert([{ id: handle.id, kind: 'request', hash: handle.hash, data: JSON.stringify(state) }])
-  return { id: handle.value, cookie }
+  return { id: handle.value, cookie: browser === undefined ? fresh : undefined }
 }
 
 /** Finds the request that a page is about, and refuses whoever did not begin it. */
 export async function pickUp(
   { store, now }: Runtime,
   id: string,
-  browser: string | undefined,
+  browsers: readonly string[],
 ): Promise<PendingRequest> {
   const record = await findByHandle(store, 'request', id)
   if (record === undefined || expiryOf(record.id) <= now()) throw expired()
   const state: PendingState = JSON.parse(record.data)
   // Somebody else's link, or a link of one's own that somebody else opened: a decision here would be for the wrong person.
-  if (fingerprint(browser) !== state.browser) throw otherBrowser()
+  if (!browsers.some((browser) => fingerprint(browser) === state.browser)) throw otherBrowser()
   return { id, record, state }
 }
 
@@ -65,8 +65,8 @@ export async function note(
   await store.amend(record.id, JSON.stringify({ ...state, ...change }))
 }
 
-function fingerprint(cookie: string | undefined): string {
-  return hash('sha256', cookie ?? '')
+function fingerprint(cookie: string): string {
+  return hash('sha256', cookie)
 }
 
 function expired(): PageError {

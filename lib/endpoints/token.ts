@@ -13,14 +13,19 @@ const GRANT_TYPES: readonly GrantType[] = [authorizationCode, refreshToken]
 /** The names that metadata lists. */
 export const grantTypeNames = GRANT_TYPES.map(({ name }) => name)
 
+/** What may come once only, whatever the grant type (RFC 6749 §3.2). */
+const ONCE = ['grant_type', ...GRANT_TYPES.flatMap(({ parameters }) => parameters)]
+
 /** RFC 6749 §3.2: who asks, what for, whether they may, and then the grant itself. */
 export async function token(
   runtime: Runtime,
   authenticator: ClientAuthenticator,
   { parameters, authorization, address }: MachineRequest,
 ): Promise<JsonReply> {
+  let clientId = parameters.get('client_id')
   try {
     const client = await authenticator.authenticate({ parameters, authorization }, address)
+    clientId = client.id
     const grantType = requestedGrantType(parameters)
     if (!client.grantTypes.includes(grantType.name)) {
       throw new OAuthError('unauthorized_client', 'This client is not registered for this grant_type.', {
@@ -30,7 +35,6 @@ export async function token(
     return { status: 200, body: await grantType.issue(runtime, client, parameters) }
   } catch (error) {
     if (error instanceof OAuthError) {
-      const clientId = parameters.get('client_id')
       const { code, reason } = error
       runtime.emit('token.refused', { ...(clientId !== undefined && { clientId }), error: code, reason })
     }
@@ -39,17 +43,17 @@ export async function token(
 }
 
 function requestedGrantType(parameters: Parameters): GrantType {
-  const name = parameters.get('grant_type')
-  const grantType = GRANT_TYPES.find((known) => known.name === name)
-  const repeated = parameters.repeated(['grant_type', ...(grantType?.parameters ?? [])])
+  const repeated = parameters.repeated(ONCE)
   if (repeated !== undefined) {
     throw new OAuthError('invalid_request', `${repeated} was sent more than once.`, {
       reason: 'parameter_repeated',
     })
   }
+  const name = parameters.get('grant_type')
   if (name === undefined) {
     throw new OAuthError('invalid_request', 'grant_type is missing.', { reason: 'grant_type_missing' })
   }
+  const grantType = GRANT_TYPES.find((known) => known.name === name)
   if (grantType !== undefined) return grantType
   throw new OAuthError('unsupported_grant_type', `grant_type must be one of: ${grantTypeNames.join(' ')}`, {
     reason: 'grant_type_unknown',

@@ -12,7 +12,7 @@ export interface SignedInUser {
 
 /** Who is signed in; a user whom `findUser` no longer finds counts as signed out. */
 export async function signedInUser(
-  { settings }: Runtime,
+  { settings, now }: Runtime,
   req: HostRequest,
 ): Promise<SignedInUser | undefined> {
   const given = await settings.currentUser(req)
@@ -20,7 +20,7 @@ export async function signedInUser(
   const id = userId(given)
   const user = await settings.findUser(id)
   if (user === undefined || user === null) return undefined
-  const authenticatedAt = milliseconds(await settings.authTime?.(req))
+  const authenticatedAt = milliseconds(await settings.authTime?.(req), now())
   return { id, ...shown(user), ...(authenticatedAt !== undefined && { authenticatedAt }) }
 }
 
@@ -32,24 +32,41 @@ export function shown({ name, email }: HostUser): { name?: string; email?: strin
   }
 }
 
+/** What careless code makes of an id that is not there; whoever got one would share it with others. */
+const NO_ID = ['', 'undefined', 'null', 'NaN']
+
 /** Ids become strings, which tokens and grants carry for years: what is no stable id must not become one. */
 function userId(given: unknown): string {
-  const id = String(given)
-  if (
-    id !== '' &&
-    id !== 'NaN' &&
-    typeof given !== 'boolean' &&
-    !Array.isArray(given) &&
-    !id.startsWith('[object ')
-  ) {
-    return id
-  }
+  const id = isIdentifying(given) ? String(given) : ''
+  if (!NO_ID.includes(id) && !id.startsWith('[object ')) return id
   throw new TypeError(
-    `oauthProvider: currentUser gave ${id === '' ? 'an empty string' : id} (${typeof given}) as the user's id. Give a string or a number, such as (req) => req.session.userId, or undefined when nobody is signed in.`,
+    `oauthProvider: currentUser gave ${described(given)} as the user's id. Give a string or a number, such as (req) => req.session.userId, or undefined when nobody is signed in.`,
   )
 }
 
-function milliseconds(time: Date | number | undefined | null): number | undefined {
+/** Strings, numbers, and what databases use for ids: objects that write themselves as one. */
+function isIdentifying(given: unknown): boolean {
+  if (typeof given === 'number') return Number.isFinite(given)
+  if (typeof given === 'object') return !Array.isArray(given) && !ArrayBuffer.isView(given)
+  return typeof given === 'string' || typeof given === 'bigint'
+}
+
+/** How far the clock that the host took the time from may be ahead of ours, in milliseconds. */
+const CLOCK_SKEW = 300_000
+
+/** A time that cannot be compared would let `prompt=login` through without a login. */
+function milliseconds(time: unknown, now: number): number | undefined {
   if (time === undefined || time === null) return undefined
-  return time instanceof Date ? time.getTime() : time * 1000
+  const given = time instanceof Date ? time.getTime() : typeof time === 'number' ? time * 1000 : Number.NaN
+  if (given <= now + CLOCK_SKEW) return given
+  throw new TypeError(
+    `oauthProvider: authTime gave ${described(time)}, which is not a time in the past. Give a Date, or whole seconds (not milliseconds) since 1970; a Date that was kept in a session has become text there.`,
+  )
+}
+
+function described(value: unknown): string {
+  if (typeof value === 'string') return `the string '${value}'`
+  return typeof value === 'object'
+    ? `an object (${Object.prototype.toString.call(value)})`
+    : `${typeof value} ${String(value)}`
 }

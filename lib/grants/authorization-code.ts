@@ -1,8 +1,6 @@
 import { verifyChallenge } from '../authorization/pkce.js'
-import { narrowedResources, scopesFor } from '../authorization/resource.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
-import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
 import { accessTokenRecord } from '../tokens/access-token.js'
@@ -11,6 +9,7 @@ import { findByHandle } from '../tokens/find.js'
 import { expiryOf, mintHandle } from '../tokens/handle.js'
 import { familyExpiry, refreshTokenExpiry, refreshTokenRecord } from '../tokens/refresh-token.js'
 import type { GrantType } from './grant-type.js'
+import { narrow } from './narrowing.js'
 import { requireUser } from './user.js'
 
 const MOST_WRONG_VERIFIERS = 5
@@ -29,13 +28,11 @@ export const authorizationCode: GrantType = {
     if (!record.alive) throw withdrawn()
     if (expiryOf(record.id) <= now)
       throw invalidGrant('The code has expired. Start a new authorization.', 'code_expired')
-    const resources = narrowedResources(parameters.all('resource'), code.resources, runtime.settings)
-    const audience = resources.length > 0 ? resources : [runtime.settings.origin]
+    const { audience, scopes } = narrow(code, parameters.all('resource'), runtime.settings)
     await requireUser(runtime, code.userId)
 
     const { lifetimes } = runtime.settings
     const lineage = { grantId: record.grantId ?? '', familyId: record.id }
-    const scopes = scopesFor(code.scopes, resources, runtime.settings)
     const access = mintHandle(now + lifetimes.accessToken * 1000)
     const successors = [accessTokenRecord(access, lineage, { ...owner(code), scopes, audience })]
     const refreshes = client.grantTypes.includes('refresh_token')
@@ -86,7 +83,7 @@ async function findCode(
 
 /** RFC 6749 §4.1.3 asks for it; OAuth 2.1 §10.2 lets clients with PKCE leave it out. Where it is sent, it must be the one that was used. */
 function checkRedirectUri(code: CodeData, redirectUri: string | undefined): void {
-  if (redirectUri === undefined && code.codeChallenge !== undefined) return
+  if (redirectUri === undefined && (code.redirectUriLeftOut || code.codeChallenge !== undefined)) return
   if (redirectUri === code.redirectUri) return
   throw invalidGrant(
     'redirect_uri must be the same as in the authorization request.',

@@ -1,24 +1,25 @@
-import { narrowedResources, scopesFor } from '../authorization/resource.js'
-import { splitScope } from '../authorization/scope.js'
+import { narrowedResources } from '../authorization/resource.js'
+import { scopesOf, splitScope } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
-import { accessTokenData, accessTokenRecord, type Lineage } from '../tokens/access-token.js'
+import { accessTokenRecord, type Lineage } from '../tokens/access-token.js'
 import type { TokenAnswer } from '../tokens/answer.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf } from '../tokens/handle.js'
 import {
   familyExpiry,
-  newSuccessors,
+  newRotation,
   type RefreshTokenData,
+  type Rotation,
   refreshTokenData,
   refreshTokenExpiry,
   refreshTokenRecord,
-  type Successors,
-  sameSuccessors,
+  sameRotation,
 } from '../tokens/refresh-token.js'
 import type { GrantType } from './grant-type.js'
+import { narrow } from './narrowing.js'
 import { requireUser } from './user.js'
 
 /** RFC 6749 §6, with rotation and reuse detection (RFC 9700 §4.14.2). */
@@ -30,36 +31,31 @@ export const refreshToken: GrantType = {
     const now = runtime.now()
     const presented = await findRefreshToken(runtime, client, parameters.get('refresh_token'))
     const { record, data, value } = presented
-    if (!record.alive)
-      throw invalidGrant('What this refresh token stands for has been revoked.', 'grant_revoked')
-    if (record.usedAt !== undefined) return repeatOrRevoke(runtime, presented, record)
+    if (!record.alive) throw revoked()
+    if (record.usedAt !== undefined && !withinGrace(record, runtime))
+      throw await revokeAfterReuse(runtime, presented)
     if (expiryOf(record.id) <= now)
       throw invalidGrant('The refresh token has expired.', 'refresh_token_expired')
-    const asked = narrowedScopes(parameters.get('scope'), data.scopes)
-    const resources = stillHosted(parameters.all('resource'), data, runtime)
-    const scopes = scopesFor(asked, resources, runtime.settings)
+    const asked = narrowedScopes(parameters.get('scope'), stillAllowed(data, client, runtime))
+    checkStillHosted(data, runtime)
+    const granted = { scopes: asked, resources: data.resources }
+    const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
     await requireUser(runtime, data.userId)
 
-    const { lifetimes, origin } = runtime.settings
+    const { lifetimes } = runtime.settings
     const lineage = lineageOf(record)
     const owner = { clientId: data.clientId, userId: data.userId }
-    const { access, refresh, trace } = newSuccessors(value, {
+    const { trace, ...rotation } = newRotation(value, scopes, {
       access: now + lifetimes.accessToken * 1000,
       refresh: refreshTokenExpiry(now, data.approvedAt, lifetimes),
     })
-    const audience = resources.length > 0 ? resources : [origin]
-    const consumed = await runtime.store.consume(record.id, { now, trace }, [
-      accessTokenRecord(access, lineage, { ...owner, scopes, audience }),
-      refreshTokenRecord(refresh, lineage, data),
+    const { won, record: found } = await runtime.store.consume(record.id, { now, trace }, [
+      accessTokenRecord(rotation.access, lineage, { ...owner, scopes, audience }),
+      refreshTokenRecord(rotation.refresh, lineage, data),
     ])
-    if (!consumed.won) {
-      if (consumed.record?.usedAt === undefined) {
-        throw invalidGrant('What this refresh token stands for has been revoked.', 'grant_revoked')
-      }
-      return repeatOrRevoke(runtime, presented, consumed.record)
-    }
+    if (!won) return repeat(runtime, presented, found)
     runtime.emit('token.issued', { ...owner, grantId: lineage.grantId, grantType: this.name, scopes })
-    return answer({ access, refresh }, lifetimes.accessToken, scopes)
+    return answer(rotation, now)
   },
 }
 
@@ -86,36 +82,50 @@ async function findRefreshToken(
   throw invalidGrant('The refresh token was issued to another client.', 'refresh_token_of_other_client')
 }
 
-/**
- * A refresh token that was used before. Within the grace, and as long as its successor has not been used, this is a lost answer or
- * a second tab, and it gets the very same tokens; otherwise two parties have it, and the family ends.
- */
-async function repeatOrRevoke(
+/** Whether a refresh token that was used before may be a lost answer or a second tab rather than a second holder. */
+function withinGrace({ usedAt = 0 }: FoundRecord, { settings, now }: Runtime): boolean {
+  return now() < usedAt + settings.lifetimes.refreshGrace * 1000
+}
+
+/** The very same tokens again, never others; and not once the successor has been used, for then they had arrived. */
+async function repeat(
   runtime: Runtime,
-  { value, data }: PresentedRefreshToken,
-  used: FoundRecord,
+  presented: PresentedRefreshToken,
+  used: FoundRecord | undefined,
 ): Promise<TokenAnswer> {
-  const { store, settings } = runtime
-  const now = runtime.now()
-  const { usedAt = 0, trace } = used
-  if (trace !== undefined && now < usedAt + settings.lifetimes.refreshGrace * 1000) {
-    const successors = sameSuccessors(value, trace)
-    const [access, refresh] = [
-      await store.find(successors.access.id),
-      await store.find(successors.refresh.id),
-    ]
-    if (access?.alive && refresh?.alive && refresh.usedAt === undefined) {
-      const expiresIn = Math.ceil((expiryOf(access.id) - now) / 1000)
-      return answer(successors, expiresIn, accessTokenData(access).scopes)
-    }
+  if (used?.usedAt === undefined || used.trace === undefined || !used.alive) throw revoked()
+  if (withinGrace(used, runtime)) {
+    const rotation = sameRotation(presented.value, used.trace)
+    const successor = await runtime.store.find(rotation.refresh.id)
+    if (successor !== undefined && successor.usedAt === undefined) return answer(rotation, runtime.now())
   }
-  const { grantId, familyId } = lineageOf(used)
-  await store.revokeFamily(familyId, familyExpiry(used, settings.lifetimes))
-  runtime.emit('refresh_token.reused', { clientId: data.clientId, userId: data.userId, grantId })
-  throw invalidGrant(
+  throw await revokeAfterReuse(runtime, presented)
+}
+
+/** RFC 9700 §4.14.2: somebody else has the token too, and nobody can tell who is the client. */
+async function revokeAfterReuse(
+  { store, settings, emit }: Runtime,
+  { record, data }: PresentedRefreshToken,
+): Promise<OAuthError> {
+  const { grantId, familyId } = lineageOf(record)
+  await store.revokeFamily(familyId, familyExpiry(record, settings.lifetimes))
+  emit('refresh_token.reused', { clientId: data.clientId, userId: data.userId, grantId })
+  return invalidGrant(
     'The refresh token has been used before. Its tokens have been revoked.',
     'refresh_token_reused',
   )
+}
+
+/** What the user granted, without what the host has since taken from the client or from its scopes. */
+function stillAllowed(
+  { scopes }: RefreshTokenData,
+  client: AuthenticatedClient,
+  { settings }: Runtime,
+): readonly string[] {
+  const allowed = scopesOf(client, settings)
+  const left = scopes.filter((name) => allowed.includes(name))
+  if (left.length > 0) return left
+  throw invalidGrant('This client may no longer ask for what was granted.', 'scope_gone')
 }
 
 /** RFC 6749 §6: the scope may be narrower than what was granted, never wider. */
@@ -128,31 +138,34 @@ function narrowedScopes(scope: string | undefined, granted: readonly string[]): 
   })
 }
 
-/** The client asked for a foreign resource: `invalid_target`. The grant itself is stale: `invalid_grant`, on which clients start anew. */
-function stillHosted(named: readonly string[], data: RefreshTokenData, runtime: Runtime): readonly string[] {
+/** A grant that is stale is `invalid_grant`, on which clients start anew; a foreign resource that they ask for is `invalid_target`. */
+function checkStillHosted({ resources }: RefreshTokenData, { settings }: Runtime): void {
   try {
-    narrowedResources(data.resources, data.resources, runtime.settings)
+    narrowedResources(resources, resources, settings)
   } catch (cause) {
     throw new OAuthError('invalid_grant', 'The resource of this grant is no longer served here.', {
       reason: 'resource_gone',
       cause,
     })
   }
-  return narrowedResources(named, data.resources, runtime.settings)
 }
 
 function lineageOf(record: FoundRecord): Lineage {
   return { grantId: record.grantId ?? '', familyId: record.familyId ?? '' }
 }
 
-function answer({ access, refresh }: Successors, expiresIn: number, scopes: readonly string[]): TokenAnswer {
+function answer({ access, refresh, scopes }: Rotation, now: number): TokenAnswer {
   return {
     access_token: access.value,
     token_type: 'Bearer',
-    expires_in: expiresIn,
+    expires_in: Math.max(0, Math.ceil((expiryOf(access.id) - now) / 1000)),
     refresh_token: refresh.value,
     scope: scopes.join(' '),
   }
+}
+
+function revoked(): OAuthError {
+  return invalidGrant('What this refresh token stands for has been revoked.', 'grant_revoked')
 }
 
 function invalidGrant(description: string, reason: string): OAuthError {

@@ -6,6 +6,7 @@ export interface CodeData {
   readonly clientId: string
   readonly userId: string
   readonly redirectUri: string
+  readonly redirectUriLeftOut?: boolean
   readonly scopes: readonly string[]
   readonly resources: readonly string[]
   readonly codeChallenge?: string

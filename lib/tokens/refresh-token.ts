@@ -29,27 +29,38 @@ export function refreshTokenExpiry(
   return Math.min(now + lifetimes.refreshToken * 1000, approvedAt + lifetimes.refreshTokenTotal * 1000)
 }
 
-export interface Successors {
+/** What a refresh token was exchanged for: two handles, and the scopes of the access token. */
+export interface Rotation {
   readonly access: Handle
   readonly refresh: Handle
+  readonly scopes: readonly string[]
 }
 
-/** What follows a refresh token, and the trace from which `sameSuccessors` finds it again. */
-export function newSuccessors(
+/** What follows a refresh token, and the trace from which `sameRotation` finds it again. */
+export function newRotation(
   refreshToken: string,
+  scopes: readonly string[],
   expires: { readonly access: number; readonly refresh: number },
-): Successors & { trace: string } {
+): Rotation & { readonly trace: string } {
   const seed = newSeed()
-  return { ...derive(refreshToken, seed, expires), trace: JSON.stringify({ seed, ...expires }) }
+  return {
+    ...derive(refreshToken, seed, expires),
+    scopes,
+    trace: JSON.stringify({ seed, scopes, ...expires }),
+  }
 }
 
-/** The very successors that this refresh token was given when it was used. */
-export function sameSuccessors(refreshToken: string, trace: string): Successors {
-  const { seed, ...expires } = JSON.parse(trace)
-  return derive(refreshToken, seed, expires)
+/** The very rotation that this refresh token had when it was used. */
+export function sameRotation(refreshToken: string, trace: string): Rotation {
+  const { seed, scopes, ...expires } = JSON.parse(trace)
+  return { ...derive(refreshToken, seed, expires), scopes }
 }
 
-function derive(source: string, seed: string, expires: { access: number; refresh: number }): Successors {
+function derive(
+  source: string,
+  seed: string,
+  expires: { access: number; refresh: number },
+): Pick<Rotation, 'access' | 'refresh'> {
   return {
     access: deriveHandle(expires.access, source, seed, 'access'),
     refresh: deriveHandle(expires.refresh, source, seed, 'refresh'),

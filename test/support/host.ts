@@ -18,16 +18,24 @@ export interface User {
 }
 
 export interface HostOptions {
-  /** Options of the provider; `issuer` follows from the port and `mount`. */
-  readonly provider?: Partial<OAuthProviderOptions<User>>
+  /** Options of the provider, made from the host's origin where they need it; `issuer` follows from the port and `mount`. */
+  readonly provider?:
+    | Partial<OAuthProviderOptions<User>>
+    | ((origin: string) => Partial<OAuthProviderOptions<User>>)
   /** The path to mount at; default `/oauth`, '' for the root. */
   readonly mount?: string
+  /** Where the router really is mounted, if not at `mount`. */
+  readonly mountAt?: string
+  /** False leaves the provider's events without listeners. */
+  readonly listen?: boolean
   /** The Express to use; default 5. */
   readonly express?: typeof express5
   /** Mounts what the host has before the provider (helmet, body parsers, ...); the session is there already. */
   readonly before?: (app: Express) => void
   /** Mounts what the host has before its session. */
   readonly beforeSession?: (app: Express) => void
+  /** False leaves the guarded API out, for hosts without the scopes `read` and `write`. */
+  readonly api?: boolean
   /** The session middleware; default express-session in memory with SameSite=Lax. */
   readonly session?: RequestHandler
 }
@@ -58,6 +66,7 @@ const EVENTS: readonly (keyof ProviderEvents)[] = [
   'code.reused',
   'token.issued',
   'token.refused',
+  'request.refused',
   'refresh_token.reused',
   'client.authentication_failed',
   'access_token.refused',
@@ -93,15 +102,15 @@ export async function startHost(options: HostOptions = {}): Promise<Host> {
     clients,
     store: ':memory:',
     clock: () => time,
-    ...options.provider,
+    ...(typeof options.provider === 'function' ? options.provider(origin) : options.provider),
   })
   const events: Host['events'] = []
-  for (const name of EVENTS)
+  for (const name of options.listen === false ? [] : EVENTS)
     oauth.events.on(name, (event: unknown) => events.push({ name, event: event as Record<string, unknown> }))
-  app.use(mount || '/', oauth as unknown as RequestHandler)
+  app.use((options.mountAt ?? mount) || '/', oauth as unknown as RequestHandler)
   app.use(oauth.wellKnown as unknown as RequestHandler)
   mountLogin(app, express)
-  mountApi(app, oauth)
+  if (options.api !== false) mountApi(app, oauth)
   return {
     app,
     server,

@@ -1,0 +1,84 @@
+import { clientProvesItself } from '../authorization/decision.js'
+import { destinationOf } from '../authorization/redirect-uri.js'
+import type { AuthorizationRequest } from '../authorization/request.js'
+import { type PageReply, page } from '../http/reply.js'
+import type { FormRequest } from '../http/request.js'
+import type { Runtime } from '../runtime.js'
+import type { Scope } from '../settings.js'
+import type { Client, Grant } from '../store/records.js'
+import { note, type PendingRequest } from './pending-request.js'
+import type { SignedInUser } from './user.js'
+
+/** The page that asks the user, and remembers whom it asked. */
+export async function consentPage(
+  runtime: Runtime,
+  request: FormRequest,
+  client: Client,
+  pending: PendingRequest,
+  { user, grant }: { readonly user: SignedInUser; readonly grant: Grant | undefined },
+  { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
+): Promise<PageReply> {
+  if (pending.state.userId !== user.id) await note(runtime, pending, { userId: user.id })
+  const { redirectUri } = pending.state.request
+  const { known, fresh } = divide(runtime, pending.state.request, grant)
+  const ticked = request.parameters.all('scope')
+  const posted = request.parameters.get('decision') !== undefined
+  const action = pathOf(runtime, pending)
+  const locals = {
+    client: { id: client.id, name: client.name, uri: client.uri, logoUri: client.logoUri, verified: true },
+    destination: { ...destinationOf(redirectUri), proven: clientProvesItself(client, redirectUri) },
+    user: { id: user.id, name: user.name, email: user.email },
+    switchUserUrl: runtime.settings.loginUrl(request.host, action),
+    newScopes: fresh.map(({ name, description, required }) => {
+      return { name, description, optional: !required, checked: !posted || ticked.includes(name) }
+    }),
+    grantedScopes: known.map(({ name, description }) => ({ name, description })),
+    action,
+    csrfToken: request.csrfToken,
+    notice,
+  }
+  return page('consent', `Connect ${client.name}`, locals, status)
+}
+
+/**
+ * On to the client from a page that the host's login form led to. A redirect would be blocked there, where that form's page has
+ * helmet's `form-action 'self'`; a page that goes on by itself is not. Chrome on Android opens apps only on a tap.
+ */
+export function leave(client: Client, { state }: PendingRequest, url: string): PageReply {
+  const destination = destinationOf(state.request.redirectUri)
+  const refresh = destination.kind === 'app' ? undefined : url
+  return page('continue', `Back to ${client.name}`, {
+    url,
+    refresh,
+    client: { name: client.name },
+    destination,
+  })
+}
+
+/** Where the page of a request lies. */
+export function pathOf({ settings }: Runtime, { id }: PendingRequest): string {
+  return `${settings.mount}/consent/${id}`
+}
+
+/** The scopes that the user allows by approving: all that are required, and those that were ticked. */
+export function chosenScopes(
+  runtime: Runtime,
+  request: AuthorizationRequest,
+  grant: Grant | undefined,
+  ticked: readonly string[],
+): readonly string[] {
+  const { known, fresh } = divide(runtime, request, grant)
+  const chosen = fresh.filter(({ name, required }) => required || ticked.includes(name))
+  return [...known, ...chosen].map(({ name }) => name)
+}
+
+/** The scopes of a request: those that the user has allowed before, and those that are new. */
+function divide(
+  { settings }: Runtime,
+  { scopes }: AuthorizationRequest,
+  grant: Grant | undefined,
+): { known: Scope[]; fresh: Scope[] } {
+  const all = scopes.map((name) => settings.scopes.get(name)).filter((scope) => scope !== undefined)
+  const isKnown = ({ name }: Scope) => grant?.scopes.includes(name) ?? false
+  return { known: all.filter(isKnown), fresh: all.filter((scope) => !isKnown(scope)) }
+}

@@ -1,0 +1,532 @@
+import bcrypt from 'bcryptjs'
+import SQLite from 'better-sqlite3'
+import type { ClientMetadata } from '../lib/index.js'
+import { clients } from './support/clients.js'
+import {
+  basic,
+  getCode,
+  getTokens,
+  postToken,
+  redeem,
+  redirectUriOf,
+  refresh,
+  VERIFIER,
+} from './support/flow.js'
+import { type Host, startHost } from './support/host.js'
+import {
+  dump,
+  expectRefusal,
+  expectTokens,
+  type RawAnswer,
+  send,
+  sendFrom,
+} from './support/token-endpoint.js'
+
+const AWKWARD = 'a:b%c+d e&f=é"\\ü€'
+
+const registered: readonly ClientMetadata[] = [
+  ...clients,
+  ...[
+    { client_id: 'awkward', client_secret: AWKWARD },
+    { client_id: 'id:with%awkward+parts é', client_secret: AWKWARD },
+    { client_id: 'percent', client_secret: '100%sure' },
+    { client_id: 'plus', client_secret: 'one+one' },
+  ].map((client) => ({ ...client, redirect_uris: ['https://rp.example/cb'] })),
+]
+
+let host: Host
+beforeAll(async () => {
+  host = await startHost({ provider: { clients: registered } })
+})
+afterAll(() => host.close())
+
+/** Asks for nothing real: a client that is let in hears that the token is not known. */
+const PROBE = { grant_type: 'refresh_token', refresh_token: 'unknown' }
+
+/** The status and error that these credentials get. */
+async function knock(
+  own: Host,
+  authorization: string | undefined,
+  form: Record<string, string> = {},
+): Promise<RawAnswer> {
+  const headers = authorization === undefined ? {} : { authorization }
+  return send(own, { body: new URLSearchParams({ ...PROBE, ...form }), headers })
+}
+
+/** They let the client in: what is refused is the token. */
+async function expectLetIn(answer: Promise<RawAnswer>): Promise<void> {
+  expectRefusal(await answer, 400, 'invalid_grant')
+}
+
+function rawBasic(pair: string | Buffer): string {
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+describe('client_secret_basic', () => {
+  test('CAUTH-01 is accepted with the scheme in any case, and with the same client_id in the body', async () => {
+    const value = basic('conf', 'conf-secret').slice('Basic '.length)
+    for (const scheme of ['Basic', 'basic', 'BASIC']) await expectLetIn(knock(host, `${scheme} ${value}`))
+    await expectLetIn(knock(host, `Basic ${value}`, { client_id: 'conf' }))
+    const { code } = await getCode(host)
+    expectTokens(await redeem(host, code, { form: { client_id: 'conf' } }))
+  })
+
+  test('another client_id in the body is invalid_request', async () => {
+    const answer = await knock(host, basic('conf', 'conf-secret'), { client_id: 'conf2' })
+    expectRefusal(answer, 400, 'invalid_request')
+  })
+
+  test('CAUTH-02 id and secret are form-decoded, with %20 and with + for a space', async () => {
+    await expectLetIn(knock(host, basic('awkward', AWKWARD)))
+    await expectLetIn(knock(host, basic('id:with%awkward+parts é', AWKWARD)))
+    const form = (value: string) => new URLSearchParams({ value }).toString().slice('value='.length)
+    expect(form(AWKWARD)).toContain('e%26f')
+    await expectLetIn(knock(host, rawBasic(`awkward:${form(AWKWARD)}`)))
+    await expectLetIn(knock(host, rawBasic(`${form('id:with%awkward+parts é')}:${form(AWKWARD)}`)))
+  })
+
+  test('CAUTH-02 a secret that the client did not encode works too', async () => {
+    await expectLetIn(knock(host, rawBasic('conf:conf-secret')))
+    await expectLetIn(knock(host, rawBasic('plus:one+one')))
+    await expectLetIn(knock(host, rawBasic('percent:100%sure')))
+    await expectLetIn(knock(host, basic('percent', '100%sure')))
+    expectRefusal(await knock(host, rawBasic('plus:one one')), 401, 'invalid_client')
+  })
+
+  const right = Buffer.from('conf:conf-secret').toString('base64')
+  test.each([
+    ['Basic alone', 'Basic'],
+    ['nothing behind the scheme', 'Basic '],
+    ['no Base64', 'Basic ?!*'],
+    ['a character too many', `Basic ${right}A`],
+    ['characters that Base64 skips', `Basic ${right.slice(0, 8)}-_${right.slice(8)}`],
+    ['padding too much', `Basic ${right.replace(/=*$/, '')}====`],
+    ['two values', `Basic ${right} ${right}`],
+    ['two values with a comma', `Basic ${right}, Basic ${right}`],
+    ['no colon', rawBasic('conf')],
+    ['no id', rawBasic(':conf-secret')],
+    ['no secret', rawBasic('conf:')],
+    ['only a colon', rawBasic(':')],
+    ['invalid UTF-8', rawBasic(Buffer.from([0x63, 0xff, 0x3a, 0x78]))],
+    ['a byte order mark', rawBasic('\ufeffconf:conf-secret')],
+    ['a bad escape in the id', rawBasic('conf%zz:conf-secret')],
+    ['a bad escape in the secret', rawBasic('conf:conf-secret%zz')],
+    ['NUL behind the id', rawBasic('conf\0:conf-secret')],
+    ['NUL behind the secret', rawBasic('conf:conf-secret\0')],
+    ['an encoded NUL behind the id', rawBasic('conf%00:conf-secret')],
+    ['an encoded NUL behind the secret', rawBasic('conf:conf-secret%00')],
+    ['spaces around', rawBasic(' conf : conf-secret ')],
+    ['a longer secret', rawBasic('conf:conf-secretx')],
+    ['the beginning of the secret', rawBasic('conf:conf-secre')],
+    ['the id in capitals', rawBasic('CONF:conf-secret')],
+    ['the secret in capitals', rawBasic('conf:CONF-SECRET')],
+    ['an unknown client', rawBasic('nobody:conf-secret')],
+    ['a disabled client', rawBasic('off:off-secret')],
+    ['the secret of another client', rawBasic('conf:conf2-secret')],
+    ['another scheme', `Bearer ${right}`],
+    ['another scheme with the client in its name', `Digest username="conf"`],
+  ])('CAUTH-03 CAUTH-04 %s is invalid_client', async (_, authorization) => {
+    const own = await startHost()
+    expectRefusal(await knock(own, authorization), 401, 'invalid_client')
+    await own.close()
+  })
+})
+
+describe('client_secret_post', () => {
+  test('CAUTH-01 is accepted', async () => {
+    await expectLetIn(knock(host, undefined, { client_id: 'post', client_secret: 'post-secret' }))
+    await expectLetIn(knock(host, undefined, { client_id: 'awkward', client_secret: AWKWARD }))
+  })
+
+  test.each([
+    ['a wrong secret', { client_id: 'post', client_secret: 'wrong' }],
+    ['an unknown client', { client_id: 'nobody', client_secret: 'post-secret' }],
+    ['a disabled client', { client_id: 'off', client_secret: 'off-secret' }],
+    ['the secret of another client', { client_id: 'post', client_secret: 'either-secret' }],
+    ['a public client with a secret', { client_id: 'pub', client_secret: 'pub-secret' }],
+  ])('CAUTH-03 %s is invalid_client', async (_, form) => {
+    expectRefusal(await knock(host, undefined, form), 401, 'invalid_client')
+  })
+
+  test('a secret without client_id is invalid_request', async () => {
+    expectRefusal(await knock(host, undefined, { client_secret: 'post-secret' }), 400, 'invalid_request')
+  })
+})
+
+describe('which method a client may use', () => {
+  const byBasic = (id: string) => knock(host, basic(id, `${id}-secret`))
+  const byPost = (id: string) => knock(host, undefined, { client_id: id, client_secret: `${id}-secret` })
+
+  test('CAUTH-09 a secret client that registered none may use either', async () => {
+    await expectLetIn(byBasic('either'))
+    await expectLetIn(byPost('either'))
+  })
+
+  test('CAUTH-09 one that registered a method uses that one', async () => {
+    await expectLetIn(byBasic('conf'))
+    expectRefusal(await byPost('conf'), 401, 'invalid_client')
+    await expectLetIn(byPost('post'))
+    expectRefusal(await byBasic('post'), 401, 'invalid_client')
+  })
+
+  test('CLIENTS 3 a refused method burns nothing: the client tries the other one and gets its tokens', async () => {
+    const { code } = await getCode(host, { client: 'post' })
+    const form = {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: redirectUriOf('post'),
+      code_verifier: VERIFIER,
+    }
+    expectRefusal(await knock(host, basic('post', 'post-secret'), form), 401, 'invalid_client')
+    expectTokens(await redeem(host, code, { client: 'post' }))
+  })
+
+  test.each([
+    ['Basic and a secret in the body', { client_secret: 'either-secret' }],
+    ['Basic, id and secret in the body', { client_id: 'either', client_secret: 'either-secret' }],
+    ['Basic and a wrong secret in the body', { client_id: 'either', client_secret: 'wrong' }],
+    ['Basic and an assertion', { client_assertion: 'a.b.c' }],
+    [
+      'Basic and an assertion with its type',
+      {
+        client_assertion: 'a.b.c',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      },
+    ],
+  ])('CAUTH-05 %s is invalid_request', async (_, form) => {
+    expectRefusal(await knock(host, basic('either', 'either-secret'), form), 400, 'invalid_request')
+  })
+
+  test('CAUTH-05 a secret and an assertion in the body is invalid_request', async () => {
+    const form = { client_id: 'either', client_secret: 'either-secret', client_assertion: 'a.b.c' }
+    expectRefusal(await knock(host, undefined, form), 400, 'invalid_request')
+  })
+
+  test.each(['pub', 'either'])('an assertion alone does not let %s in', async (client_id) => {
+    const form = { client_id, client_assertion: 'a.b.c' }
+    expectRefusal(await knock(host, undefined, form), 401, 'invalid_client')
+  })
+})
+
+describe('without credentials', () => {
+  test('CAUTH-06 no client at all is invalid_client', async () => {
+    expectRefusal(await knock(host, undefined), 401, 'invalid_client')
+    expectRefusal(await knock(host, undefined, { client_id: '' }), 401, 'invalid_client')
+  })
+
+  test('CAUTH-07 credentials in the query are not read', async () => {
+    const { refresh_token } = await getTokens(host, { client: 'post' })
+    const query = '?client_id=post&client_secret=post-secret'
+    const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token })
+    expectRefusal(await send(host, { query, body }), 401, 'invalid_client')
+    const half = new URLSearchParams({ grant_type: 'refresh_token', refresh_token, client_id: 'post' })
+    expectRefusal(
+      await send(host, { query: '?client_secret=post-secret', body: half }),
+      401,
+      'invalid_client',
+    )
+    expectTokens(await refresh(host, refresh_token, { client: 'post' }))
+  })
+
+  test.each(['conf', 'post', 'either'])(
+    'CAUTH-08 client_id alone does not let %s in, and nothing is used up',
+    async (client) => {
+      const { refresh_token } = await getTokens(host, { client })
+      const { code } = await getCode(host, { client })
+      const redemption = {
+        grant_type: 'authorization_code',
+        code,
+        redirect_uri: redirectUriOf(client),
+        code_verifier: VERIFIER,
+      }
+      for (const form of [redemption, { grant_type: 'refresh_token', refresh_token }]) {
+        expectRefusal(await knock(host, undefined, { ...form, client_id: client }), 401, 'invalid_client')
+        const empty = { ...form, client_id: client, client_secret: '' }
+        expectRefusal(await knock(host, undefined, empty), 401, 'invalid_client')
+        expectRefusal(await knock(host, basic(client, 'wrong'), form), 401, 'invalid_client')
+      }
+      expectTokens(await redeem(host, code, { client }))
+      expectTokens(await refresh(host, refresh_token, { client }))
+    },
+  )
+
+  test('CAUTH-10 a public client says who it is, and gets its own tokens only', async () => {
+    const { code } = await getCode(host, { client: 'pub' })
+    const form = {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: redirectUriOf('pub'),
+      code_verifier: VERIFIER,
+    }
+    expectRefusal(await knock(host, undefined, form), 401, 'invalid_client')
+    expectRefusal(await knock(host, undefined, { ...form, client_id: 'nat' }), 400, 'invalid_grant')
+    expectTokens(await redeem(host, code, { client: 'pub' }))
+  })
+
+  test('ROB-05 a client_id that only looks like one is unknown', async () => {
+    for (const client_id of ['ｐｕｂ', 'pub ', ' pub', 'pub\0', 'PUB', 'рub', 'pub\u200b'])
+      expectRefusal(await knock(host, undefined, { client_id }), 401, 'invalid_client')
+  })
+})
+
+describe('a client whose registration changes', () => {
+  test('is refused from the moment it is disabled, rotated or deleted', async () => {
+    const own = await startHost()
+    const { client_id, client_secret = '' } = await own.oauth.clients.create({
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    await expectLetIn(knock(own, basic(client_id, client_secret)))
+    await own.oauth.clients.update(client_id, { disabled: true })
+    expectRefusal(await knock(own, basic(client_id, client_secret)), 401, 'invalid_client')
+    await own.oauth.clients.update(client_id, { disabled: false })
+    const rotated = await own.oauth.clients.rotateSecret(client_id)
+    expectRefusal(await knock(own, basic(client_id, client_secret)), 401, 'invalid_client')
+    await expectLetIn(knock(own, basic(client_id, rotated.client_secret)))
+    await own.oauth.clients.delete(client_id)
+    expectRefusal(await knock(own, basic(client_id, rotated.client_secret)), 401, 'invalid_client')
+    await own.close()
+  })
+})
+
+describe('CAUTH-14 secrets', () => {
+  test('that are generated have 256 bits of characters that need no encoding, and rest hashed', async () => {
+    const database = new SQLite(':memory:')
+    const own = await startHost({ provider: { store: database } })
+    const created = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        own.oauth.clients.create({ redirect_uris: ['https://rp.example/cb'] }),
+      ),
+    )
+    const chosen = await own.oauth.clients.create({
+      client_id: 'chosen',
+      client_secret: 'a-chosen-secret',
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    const stored = dump(database)
+    for (const { client_id, client_secret = '' } of [...created, chosen]) {
+      expect(stored).toContain(client_id)
+      expect(stored).not.toContain(client_secret)
+    }
+    for (const { client_id, client_secret } of created) {
+      expect(client_id).toMatch(/^[A-Za-z0-9_-]{22,}$/)
+      expect(client_secret).toMatch(/^[A-Za-z0-9_-]{43,}$/)
+    }
+    expect(new Set(created.map(({ client_secret }) => client_secret)).size).toBe(50)
+    expect(JSON.stringify(await own.oauth.clients.list())).not.toContain(chosen.client_secret)
+    await own.close()
+    database.close()
+  })
+
+  test('that a host chose rest as bcrypt, which is computed once and not again', async () => {
+    const database = new SQLite(':memory:')
+    let arrived = 0
+    let allArrived = () => {}
+    const everybody = new Promise<void>((resolve) => {
+      allArrived = resolve
+    })
+    const own = await startHost({
+      provider: { store: database },
+      before: (app) =>
+        app.use('/oauth/token', (_req, _res, next) => {
+          if (++arrived === 50) setImmediate(allArrived)
+          next()
+        }),
+    })
+    const original = bcrypt.compare
+    const compare = jest.spyOn(bcrypt, 'compare').mockImplementation(async (secret, stored) => {
+      await everybody
+      return original(secret, stored)
+    })
+    await own.oauth.clients.create({
+      client_id: 'chosen',
+      client_secret: 'a-chosen-secret',
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    expect(dump(database)).toMatch(/\$2[aby]\$1[0-9]\$/)
+    // All at once, as a busy client does after a restart.
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => knock(own, basic('chosen', 'a-chosen-secret'))),
+    )
+    for (const answer of answers) expectRefusal(answer, 400, 'invalid_grant')
+    expect(compare).toHaveBeenCalledTimes(1)
+    await expectLetIn(knock(own, basic('chosen', 'a-chosen-secret')))
+    expect(compare).toHaveBeenCalledTimes(1)
+    expectRefusal(await knock(own, basic('chosen', 'a-chosen-secret2')), 401, 'invalid_client')
+    await expectLetIn(knock(own, basic('chosen', 'a-chosen-secret')))
+    compare.mockRestore()
+    await own.close()
+    database.close()
+  })
+
+  test('of more than 72 bytes count to their last byte', async () => {
+    const own = await startHost()
+    const secret = `${'x'.repeat(100)}1`
+    await own.oauth.clients.create({
+      client_id: 'long',
+      client_secret: secret,
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    expectRefusal(await knock(own, basic('long', `${'x'.repeat(100)}2`)), 401, 'invalid_client')
+    expectRefusal(await knock(own, basic('long', 'x'.repeat(72))), 401, 'invalid_client')
+    await expectLetIn(knock(own, basic('long', secret)))
+    await own.close()
+  })
+
+  test('that were generated never cost a slow hash', async () => {
+    const own = await startHost()
+    const compare = jest.spyOn(bcrypt, 'compare')
+    const { client_id, client_secret = '' } = await own.oauth.clients.create({
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    await expectLetIn(knock(own, basic(client_id, client_secret)))
+    expectRefusal(await knock(own, basic(client_id, 'wrong')), 401, 'invalid_client')
+    expect(compare).not.toHaveBeenCalled()
+    compare.mockRestore()
+    await own.close()
+  })
+})
+
+describe('guessing', () => {
+  const HERE = '127.0.0.1'
+  const ELSEWHERE = '127.0.0.2'
+
+  async function guess(own: Host, id: string, times: number, headers: Record<string, string> = {}) {
+    const answers = []
+    for (let at = 0; at < times; at++) {
+      const forwarded = Object.fromEntries(
+        Object.entries(headers).map(([name, value]) => [name, `${value}.${at % 256}`]),
+      )
+      const authorization = basic(id, `guess-${at}`)
+      answers.push(await sendFrom(own, HERE, PROBE, { authorization, ...forwarded }))
+    }
+    return answers
+  }
+
+  async function withChosenSecret(): Promise<Host> {
+    const own = await startHost()
+    await own.oauth.clients.create({
+      client_id: 'chosen',
+      client_secret: 'chosen-secret',
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    return own
+  }
+
+  test.each(['conf', 'chosen'])(
+    'CAUTH-14 HOST-07 the secret of %s gets 429 and Retry-After before long, and the client itself works from elsewhere',
+    async (id) => {
+      const own = await withChosenSecret()
+      const answers = await guess(own, id, 100, { 'X-Forwarded-For': '10.0.0' })
+      for (const answer of answers.slice(0, 10)) expectRefusal(answer, 401, 'invalid_client')
+      const last = answers.at(-1)!
+      expectRefusal(last, 429, 'invalid_client')
+      const authorization = basic(id, `${id}-secret`)
+      // From the same address not even the right secret tells that it is right.
+      expectRefusal(await sendFrom(own, HERE, PROBE, { authorization }), 429, 'invalid_client')
+      expectRefusal(await sendFrom(own, ELSEWHERE, PROBE, { authorization }), 400, 'invalid_grant')
+      const other = basic('conf2', 'conf2-secret')
+      expectRefusal(await sendFrom(own, HERE, PROBE, { authorization: other }), 400, 'invalid_grant')
+      own.advance(Number(last.headers.get('retry-after')))
+      expectRefusal(await sendFrom(own, HERE, PROBE, { authorization }), 400, 'invalid_grant')
+      await own.close()
+    },
+  )
+
+  test('a few wrong secrets do not lock the client out', async () => {
+    const own = await startHost()
+    await guess(own, 'conf', 5)
+    const authorization = basic('conf', 'conf-secret')
+    expectRefusal(await sendFrom(own, HERE, PROBE, { authorization }), 400, 'invalid_grant')
+    await own.close()
+  })
+
+  test('right secrets are not counted', async () => {
+    const own = await withChosenSecret()
+    for (let at = 0; at < 60; at++) {
+      const id = at % 2 === 0 ? 'conf' : 'chosen'
+      const authorization = basic(id, `${id}-secret`)
+      expectRefusal(await sendFrom(own, HERE, PROBE, { authorization }), 400, 'invalid_grant')
+    }
+    await own.close()
+  })
+
+  test('in parallel does not get more slow hashes, and they come one at a time so that others are served between', async () => {
+    const own = await withChosenSecret()
+    const { compare } = bcrypt
+    let [running, most, total] = [0, 0, 0]
+    const spy = jest.spyOn(bcrypt, 'compare').mockImplementation(async (secret, stored) => {
+      total++
+      most = Math.max(most, ++running)
+      try {
+        return await compare(secret, stored)
+      } finally {
+        running--
+      }
+    })
+    const guesses = Array.from({ length: 200 }, (_, at) => {
+      return sendFrom(own, HERE, PROBE, { authorization: basic('chosen', `guess-${at}`) })
+    })
+    let [served, over] = [0, false]
+    const others = (async () => {
+      while (!over) {
+        await fetch(`${own.issuer}/.well-known/oauth-authorization-server`)
+        served++
+      }
+    })()
+    const answers = await Promise.all(guesses)
+    over = true
+    await others
+    spy.mockRestore()
+    expect(most).toBe(1)
+    expect(total).toBeLessThanOrEqual(20)
+    expect(served).toBeGreaterThanOrEqual(total / 2)
+    const statuses = new Set(answers.map(({ status }) => status))
+    expect(statuses).toEqual(new Set([401, 429]))
+    const authorization = basic('chosen', 'chosen-secret')
+    expectRefusal(await sendFrom(own, ELSEWHERE, PROBE, { authorization }), 400, 'invalid_grant')
+    await own.close()
+  })
+
+  test('from many addresses gets a bounded number of slow hashes', async () => {
+    const own = await startHost({ before: (app) => app.set('trust proxy', true) })
+    await own.oauth.clients.create({
+      client_id: 'chosen',
+      client_secret: 'chosen-secret',
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    const right = basic('chosen', 'chosen-secret')
+    await expectLetIn(knock(own, right))
+    const spy = jest.spyOn(bcrypt, 'compare').mockImplementation(async () => false)
+    const answers = await guess(own, 'chosen', 200, { 'X-Forwarded-For': '10.0.0' })
+    expect(spy.mock.calls.length).toBeLessThanOrEqual(60)
+    expectRefusal(answers.at(-1)!, 429, 'invalid_client')
+    // The client is known to this process, so it does not need what the guesses have used up.
+    expectRefusal(await sendFrom(own, ELSEWHERE, PROBE, { authorization: right }), 400, 'invalid_grant')
+    spy.mockRestore()
+    await own.close()
+  })
+
+  test('from the addresses of one IPv6 network counts as from one', async () => {
+    const own = await startHost({ before: (app) => app.set('trust proxy', true) })
+    const from = async (address: string) => {
+      const authorization = basic('conf', 'wrong')
+      return (await sendFrom(own, HERE, PROBE, { authorization, 'X-Forwarded-For': address })).status
+    }
+    for (let at = 0; at < 20; at++) expect(await from(`2001:db8:1:2::${at.toString(16)}`)).toBe(401)
+    expect(await from('2001:db8:1:2:ffff:ffff:ffff:ffff')).toBe(429)
+    expect(await from('2001:db8:1:3::1')).toBe(401)
+    expect(await from('::1')).toBe(401)
+    await own.close()
+  })
+})
+
+test('the challenge of a refused client is Basic with a realm, whatever method was tried', async () => {
+  for (const answer of [
+    await postToken(host, PROBE, { headers: { authorization: basic('conf', 'wrong') } }),
+    await knock(host, undefined, { client_id: 'post', client_secret: 'wrong' }),
+    await knock(host, undefined, { client_id: 'nobody' }),
+  ]) {
+    expectRefusal(answer, 401, 'invalid_client')
+    expect(answer.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
+  }
+})

@@ -1,0 +1,27 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express, { type RequestHandler } from 'express'
+import { oauthProvider } from '../../lib/index.js'
+import { clients } from './clients.js'
+
+/**
+ * A process of a host: says that it is there, waits for the name of a SQLite file, and then says which port it serves it on; and so
+ * on for every further file. It ends with its parent, or by being killed.
+ */
+process.on('message', (store: string) => {
+  const app = express()
+  const oauth = oauthProvider({
+    issuer: 'http://localhost/oauth',
+    findUser: (id) => ({ id }),
+    scopes: { read: 'Read your things' },
+    clients,
+    store,
+  })
+  app.use('/oauth', oauth as unknown as RequestHandler)
+  app.get('/api/read', oauth.requireToken('read') as unknown as RequestHandler, (_req, res) => {
+    res.json({ read: true })
+  })
+  const server = createServer(app).listen(0, () => process.send?.((server.address() as AddressInfo).port))
+})
+process.once('disconnect', () => process.exit())
+process.send?.('there')
