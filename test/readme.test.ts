@@ -1,0 +1,392 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseSync } from '@swc/core'
+import { routeTable } from '../lib/routes.js'
+import type { Runtime } from '../lib/runtime.js'
+import { resolveSettings } from '../lib/settings.js'
+import { callApi, decide, getCode, redeem, signedIn, toConsent } from './support/flow.js'
+import { type Host, startHost } from './support/host.js'
+
+const root = path.resolve(import.meta.dirname, '..')
+const read = (file: string) => readFileSync(path.join(root, file), 'utf8')
+const readme = read('README.md')
+const settings = resolveSettings({ issuer: 'https://host.example/oauth', findUser: () => undefined })
+
+describe('the tables of the README name what there is, and nothing else:', () => {
+  test('options', () => {
+    const table = rows('Options').map(([name = '']) => coded(name)[0]?.replace(/\(.*/, ''))
+    expect(sorted(table)).toEqual(sorted(membersOf('lib/options.ts', 'OAuthProviderOptions')))
+  })
+
+  test('members of a scope and of a resource', () => {
+    const text = section('Options')
+    for (const name of membersOf('lib/options.ts', 'ScopeOptions'))
+      expect(text).toMatch(new RegExp(`\\b${name}\\b`))
+    expect(membersOf('lib/options.ts', 'ResourceOptions')).toEqual(['scopes'])
+    expect(text).toContain('URL to `{ scopes }`')
+  })
+
+  test('client metadata', () => {
+    const table = rows('Clients').map(([name = '']) => coded(name)[0])
+    expect(sorted(table)).toEqual(sorted(membersOf('lib/options.ts', 'ClientMetadata')))
+  })
+
+  test('lifetimes, and their defaults', () => {
+    const table = rows('Lifetimes').map(([name = '', , value = '']) => [
+      coded(name)[0],
+      Number.parseInt(value, 10),
+    ])
+    expect(Object.fromEntries(table)).toEqual(settings.lifetimes)
+  })
+
+  test('members of req.auth and of the provider', () => {
+    const auth = rows('Guarding your API').map(([name = '']) => coded(name)[0]?.replace('()', ''))
+    expect(sorted(auth)).toEqual(sorted(membersOf('lib/require-token.ts', 'TokenAuth')))
+    const provider = rows('The provider').map(
+      ([name = '']) => /^oauth\.(\w+)/.exec(coded(name)[0] ?? '')?.[1],
+    )
+    expect(sorted(provider.filter(Boolean))).toEqual(sorted(membersOf('lib/provider.ts', 'OAuthProvider')))
+  })
+
+  test('events, and their members', () => {
+    const table = rows('Events').map(([name = '', , members = '']) => [
+      coded(name)[0],
+      sorted(coded(members)),
+    ])
+    expect(Object.fromEntries(table)).toEqual(events())
+  })
+
+  test('routes under the mount, and their methods', () => {
+    const table = rows('Routes')
+      .map(([route = '', methods]) => [coded(route)[0], methods])
+      .filter(([route]) => !route?.startsWith('/.well-known/'))
+    const routes = routeTable({} as Runtime).map((route) => [
+      route.path,
+      route.kind === 'machine' ? 'POST, OPTIONS' : 'POST' in route.methods ? 'GET, HEAD, POST' : 'GET, HEAD',
+    ])
+    expect(Object.fromEntries(table)).toEqual(Object.fromEntries(routes))
+  })
+
+  test('error codes', () => {
+    const table = rows('Errors').slice(0, 5)
+    const named = table
+      .flatMap(([, text = '']) => coded(text))
+      .filter((name) => /^[a-z]+_[a-z_]+$/.test(name))
+    const members = ['error_description', 'redirect_uri']
+    const codes = keysOf('lib/errors.ts', 'STATUS')
+    // Thrown by oauth.clients, never sent.
+    const kept = ['invalid_client_metadata', 'invalid_redirect_uri']
+    const inTable = new Set(named.filter((name) => !members.includes(name)))
+    expect(sorted([...inTable])).toEqual(sorted(codes.filter((code) => !kept.includes(code))))
+  })
+
+  test('reasons', () => {
+    const table = rows('Errors').slice(5)
+    const named = new Set(
+      table.flatMap(([, text = '']) => coded(text)).filter((name) => name !== 'metadata_'),
+    )
+    expect(sorted([...named].filter((name) => !name.startsWith('metadata_')))).toEqual(sorted(reasons()))
+    expect(named).toContain('metadata_redirect_uris')
+  })
+
+  test('codes of warnings', () => {
+    const [, line = ''] = /^Codes of `warning`: (.*)$/m.exec(section('Events')) ?? []
+    const codes = [...read('lib/http/host-check.ts').matchAll(/#warn\(\s*'(\w+)'/g)].map(([, code]) => code)
+    expect(codes.length).toBeGreaterThan(0)
+    expect(sorted(coded(line))).toEqual(sorted(codes))
+  })
+
+  test('custom properties of the theme', () => {
+    const [, line = ''] = /^\*\*Theme\.\*\*(.*)$/m.exec(section('Pages')) ?? []
+    const declared = new Set(
+      [...read('templates/layout.ejs').matchAll(/^ {2}(--[\w-]+):/gm)].map(([, name]) => name),
+    )
+    expect(sorted(coded(line).filter((name) => name.startsWith('--')))).toEqual(sorted([...declared]))
+  })
+
+  test('pages that can be overridden', () => {
+    const files = readdirSync(path.join(root, 'templates')).map((file) => file.replace('.ejs', ''))
+    const told = [...section('Pages').matchAll(/^`([\w-]+)\.ejs`/gm)].map(([, name]) => name)
+    expect(sorted(told)).toEqual(sorted(files))
+  })
+})
+
+describe('on a real host', () => {
+  let host: Host
+  const shown = new Map<string, Set<string>>()
+  beforeAll(async () => {
+    host = await startHost({
+      provider: {
+        authTime: () => 0,
+        render: (page, locals) => {
+          shown.set(page, new Set([...(shown.get(page) ?? []), ...leaves(locals)]))
+          const next = locals.url ? `<meta http-equiv="refresh" content="0;url=${locals.url}">` : ''
+          return `${next}<input name="_csrf" value="${locals.csrfToken}"><button name="decision">`
+        },
+      },
+    })
+  })
+  afterAll(() => host.close())
+
+  test('each page gets the locals that the README lists, and no others', async () => {
+    const agent = await signedIn(host, 'alice')
+    await agent.get('/oauth/authorize?client_id=nobody')
+    for (const flow of [{}, { client: 'nat', params: { redirect_uri: 'com.example.app:/cb' } }]) {
+      const { page } = await toConsent(host, { agent, ...flow })
+      await decide(agent, page, 'approve')
+      await agent.get(page.url)
+    }
+    await toConsent(host, { agent, params: { scope: 'read write' } })
+    await agent.get('/oauth/authorized-applications')
+
+    const [common = '', ...others] = section('Pages').split(/^`(?=[\w-]+\.ejs`)/m)
+    const everywhere = tableOf(common).flatMap(([names = '']) => coded(names))
+    const told = others
+      .map((text): [string, string[]] => {
+        const [file = ''] = /^[\w-]+/.exec(text) ?? []
+        return [file, tableOf(text).flatMap(([names = '']) => coded(names))]
+      })
+      .filter(([file]) => file !== 'layout')
+    const expected = told.map(([file, names]) => [file, sorted([...everywhere, ...names])])
+    const found = [...shown].map(([file, names]) => [file, sorted([...names])])
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected))
+  })
+
+  test('the documents that the README lists are served', async () => {
+    const documents = section('Routes').match(/`\/\.well-known\/[^`]+`/g) ?? []
+    expect(documents.length).toBeGreaterThan(3)
+    for (const document of documents) {
+      const url = new URL(document.replaceAll('`', ''), host.origin)
+      if (url.pathname === '/.well-known/oauth-authorization-server') url.pathname = `/oauth${url.pathname}`
+      expect({ url: url.pathname, status: (await fetch(url)).status }).toEqual({
+        url: url.pathname,
+        status: 200,
+      })
+    }
+  })
+
+  test('the Content-Security-Policy of a page is the one that the README quotes', async () => {
+    const [, quoted] = /sent with `(default-src [^`]+)`/.exec(section('Pages')) ?? []
+    const page = await fetch(`${host.issuer}/authorize`)
+    const policy = page.headers.get('content-security-policy')
+    expect(policy?.replace(/'nonce-[^']+'/, "'nonce-...'")).toBe(quoted)
+  })
+
+  test('an access token of a disabled client lives on, and of a deleted one does not', async () => {
+    await host.oauth.clients.create({
+      client_id: 'stored',
+      client_secret: 'stored-secret',
+      redirect_uris: ['https://rp.example/cb'],
+    })
+    const { code } = await getCode(host, { client: 'stored', user: 'bob' })
+    const { body } = await redeem(host, code, { client: 'stored' })
+    await host.oauth.clients.update('stored', { disabled: true })
+    expect((await callApi(host, '/api/read', body.access_token)).status).toBe(200)
+    await host.oauth.clients.delete('stored')
+    expect((await callApi(host, '/api/read', body.access_token)).status).toBe(401)
+  })
+})
+
+describe('the code blocks', () => {
+  const blocks = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
+    language,
+    text,
+    firstLine: text.split('\n')[0],
+  }))
+
+  test.each(blocks.filter(({ language }) => /^[jt]s$/.test(language)))(
+    '"$firstLine" parses',
+    ({ language, text }) => {
+      const parser = language === 'ts' ? { syntax: 'typescript' as const } : { syntax: 'ecmascript' as const }
+      expect(parseSync(text, { ...parser, target: 'es2022' }).body.length).toBeGreaterThan(0)
+    },
+  )
+
+  test('each says its language', () => {
+    expect(blocks.filter(({ language }) => !['js', 'ts', 'sh', 'text'].includes(language))).toEqual([])
+  })
+
+  test('the quick start is one file of less than 40 lines', () => {
+    const [, script = ''] = /<!-- quick-start -->\n```js\n(.*?)```/s.exec(readme) ?? []
+    expect(script.trimEnd().split('\n').length).toBeLessThan(40)
+    expect(script).toContain('process.env.PORT ?? 3000')
+  })
+
+  test('the commands are those of package.json', () => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const named = [...readme.matchAll(/\bnpm run ([\w-]+)/g)].map(([, name]) => name)
+    for (const name of [...named, 'start', 'test']) expect(scripts).toHaveProperty([name ?? ''])
+  })
+
+  test('the folders and files of lib are those that there are', () => {
+    const named = [
+      ...section('Contributing').matchAll(
+        /^(?:lib|templates)\/[\w./-]*|(?<=; )(?:lib|templates)\/[\w./-]*/gm,
+      ),
+    ].map(([name]) => name)
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter((name) => !existsSync(path.join(root, name)))).toEqual([])
+    const folders = readdirSync(path.join(root, 'lib'), { withFileTypes: true }).filter((e) =>
+      e.isDirectory(),
+    )
+    expect(folders.map(({ name }) => `lib/${name}/`).filter((name) => !named.includes(name))).toEqual([])
+  })
+})
+
+test('internal links lead to a heading or a file that there is', () => {
+  const anchors = [...readme.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => `#${slug(heading)}`)
+  const links = [...readme.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+  const internal = links.filter((target) => !/^https?:/.test(target))
+  expect(internal.length).toBeGreaterThan(5)
+  const broken = internal.filter((target) =>
+    target.startsWith('#') ? !anchors.includes(target) : !existsSync(path.join(root, target)),
+  )
+  expect(broken).toEqual([])
+})
+
+test('the changelog has this version', () => {
+  const { version } = JSON.parse(read('package.json'))
+  const versions = [...read('CHANGELOG.md').matchAll(/^## \[(\d[^\]]*)\]/gm)].map(([, found]) => found)
+  expect(versions[0]).toBe(version)
+})
+
+/** The text under a heading, up to the next one of its rank or a higher one. */
+function section(heading: string): string {
+  const found = new RegExp(`^(#+) ${heading}\\n`, 'm').exec(readme)
+  if (!found) throw new Error(`README.md has no heading "${heading}"`)
+  const rest = readme.slice(found.index + found[0].length)
+  const end = rest.search(new RegExp(`^#{1,${found[1]?.length}} `, 'm'))
+  return end < 0 ? rest : rest.slice(0, end)
+}
+
+function rows(heading: string): string[][] {
+  return tableOf(section(heading))
+}
+
+/** The rows of all tables in a text, without their heads. */
+function tableOf(text: string): string[][] {
+  const lines = text.split('\n').filter((line) => line.startsWith('|'))
+  const isRule = (line?: string) => /^\|[\s|-]+\|$/.test(line ?? '')
+  const body = lines.filter((line, index) => !isRule(line) && !isRule(lines[index + 1]))
+  if (body.length === 0 && !text.startsWith('layout')) throw new Error(`no table in: ${text.slice(0, 200)}`)
+  return body.map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+}
+
+/** What stands in backticks. */
+function coded(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
+}
+
+function sorted<T>(names: Iterable<T>): T[] {
+  return [...names].sort()
+}
+
+/** GitHub's anchor of a heading. */
+function slug(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+}
+
+/** The paths of all values in the locals of a page: `newScopes[].name`. */
+function leaves(value: unknown, at = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => leaves(item, `${at}[]`))
+  if (typeof value !== 'object' || value === null || value instanceof Date) return [at]
+  return Object.entries(value).flatMap(([name, member]) => leaves(member, at === '' ? name : `${at}.${name}`))
+}
+
+type Node = { readonly type?: string; readonly [member: string]: unknown }
+
+function nodes(file: string): Node[] {
+  const found: Node[] = []
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return
+    if (!Array.isArray(value) && 'type' in value) found.push(value as Node)
+    for (const member of Object.values(value)) visit(member)
+  }
+  visit(parseSync(read(file), { syntax: 'typescript', target: 'es2022' }))
+  return found
+}
+
+function interfaceOf(file: string, name: string): Node[] {
+  const found = nodes(file).find(
+    ({ type, id }) => type === 'TsInterfaceDeclaration' && (id as Node).value === name,
+  )
+  if (!found) throw new Error(`${file} has no interface ${name}`)
+  return (found.body as Node).body as Node[]
+}
+
+function nameOf({ key }: Node): string {
+  return String((key as Node).value)
+}
+
+function membersOf(file: string, name: string): string[] {
+  return interfaceOf(file, name).map(nameOf)
+}
+
+/** Each event with its members; a question mark behind those that may be missing. */
+function events(): Record<string, string[]> {
+  const members = (event: Node) => {
+    const { elemTypes } = (event.typeAnnotation as Node).typeAnnotation as Node
+    const [{ ty }] = elemTypes as [{ ty: { members: Node[] } }]
+    return sorted(ty.members.map((member) => `${nameOf(member)}${member.optional ? '?' : ''}`))
+  }
+  return Object.fromEntries(
+    interfaceOf('lib/events.ts', 'ProviderEvents').map((event) => [nameOf(event), members(event)]),
+  )
+}
+
+/** The keys of a constant that is an object. */
+function keysOf(file: string, name: string): string[] {
+  const declared = nodes(file).find(
+    ({ type, id }) => type === 'VariableDeclarator' && (id as Node).value === name,
+  )
+  if (!declared) throw new Error(`${file} has no constant ${name}`)
+  const { expression } = declared.init as { expression: { properties: Node[] } }
+  return expression.properties.map(nameOf)
+}
+
+/** What makes an error of a reason, and which of its arguments is the reason. */
+const REFUSALS: Readonly<Record<string, number>> = {
+  refuse: 1,
+  invalidGrant: 1,
+  invalidClient: 1,
+  interaction: 2,
+  invalidToken: 0,
+  refusal: 0,
+}
+
+/** Every reason in lib, but those that name a field of client metadata. */
+function reasons(): Set<string> {
+  const files = readdirSync(path.join(root, 'lib'), { recursive: true }).map(String)
+  const found = files
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => nodes(`lib/${file}`).flatMap(reasonsAt))
+  const unsupported = ['request', 'request_uri', 'registration'].map((name) => `${name}_not_supported`)
+  return new Set(
+    [...found, ...unsupported]
+      .filter((name) => /^[a-z]+(_[a-z]+)*$/.test(name))
+      .filter((name) => !name.startsWith('metadata_')),
+  )
+}
+
+function reasonsAt(node: Node): string[] {
+  if (node.type === 'KeyValueProperty' && nameOf(node) === 'reason') return texts(node.value)
+  if (node.type !== 'CallExpression') return []
+  const index = REFUSALS[String((node.callee as Node).value)]
+  const argument = index === undefined ? undefined : (node.arguments as { expression: unknown }[])[index]
+  return argument === undefined ? [] : texts(argument.expression)
+}
+
+/** The strings that an expression may come to. */
+function texts(expression: unknown): string[] {
+  const { type, value, consequent, alternate } = expression as Node
+  if (type === 'StringLiteral') return [String(value)]
+  return type === 'ConditionalExpression' ? [...texts(consequent), ...texts(alternate)] : []
+}
