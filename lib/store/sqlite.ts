@@ -1,8 +1,13 @@
 import type { Database } from 'better-sqlite3'
 import { migrate } from './migrations.js'
 import type { Client, FoundRecord, Grant, StoredRecord } from './records.js'
+import { prepareStatements, type Statements } from './statements.js'
 import type { Consumed, Consumption, Store } from './store.js'
 import { unavailable, WriteQueue } from './write-queue.js'
+
+interface ClientRow {
+  data: string
+}
 
 interface GrantRow {
   id: string
@@ -26,25 +31,34 @@ interface RecordRow {
   grant_last_used_at: number | null
 }
 
-/** The store on SQLite, for one machine with any number of processes. `own`: whether closing it closes the database. */
+export interface SqliteStoreOptions {
+  /** Whether closing the store closes the database. */
+  readonly own: boolean
+  /** Milliseconds. */
+  readonly now: () => number
+  /** How long a write waits for whoever else holds the database, in milliseconds; default 5000. */
+  readonly longestWait?: number
+}
+
+/** The store on SQLite, for one machine with any number of processes. */
 export class SqliteStore implements Store {
   readonly #db: Database
   readonly #own: boolean
   readonly #writes: WriteQueue
-  readonly #statements: ReturnType<typeof prepare>
+  readonly #statements: Statements
 
-  constructor(db: Database, { own, now }: { own: boolean; now: () => number }) {
+  constructor(db: Database, { own, now, longestWait }: SqliteStoreOptions) {
     migrate(db)
     this.#db = db
     this.#own = own
-    this.#statements = prepare(db)
+    this.#statements = prepareStatements(db)
     // Every commit also deletes twice as many expired rows as it can have added, so tables stay as large as what is alive.
-    this.#writes = new WriteQueue(db, (writes) => this.#purge(now(), writes * 4))
+    this.#writes = new WriteQueue(db, (writes) => this.#purge(now(), writes * 4), longestWait)
   }
 
   findClient(id: string): Client | undefined {
-    const data = read(() => this.#statements.findClient.get(id)) as string | undefined
-    return data === undefined ? undefined : JSON.parse(data)
+    const row = read(() => this.#statements.findClient.get(id)) as ClientRow | undefined
+    return row && JSON.parse(row.data)
   }
 
   saveClient(client: Client): Promise<void> {
@@ -61,7 +75,8 @@ export class SqliteStore implements Store {
   }
 
   listClients(): Client[] {
-    return (read(() => this.#statements.listClients.all()) as string[]).map((data) => JSON.parse(data))
+    const rows = read(() => this.#statements.listClients.all()) as ClientRow[]
+    return rows.map(({ data }) => JSON.parse(data))
   }
 
   findGrant(userId: string, clientId: string): Grant | undefined {
@@ -150,8 +165,8 @@ export class SqliteStore implements Store {
     return this.#writes.run(() => this.#purge(now, limit))
   }
 
-  close(): void {
-    this.#writes.flush()
+  async close(): Promise<void> {
+    await this.#writes.close()
     if (this.#own) this.#db.close()
   }
 
@@ -167,7 +182,7 @@ export class SqliteStore implements Store {
   }
 
   #purge(now: number, limit: number): number {
-    this.#statements.purgeRevocations.run(now)
+    this.#statements.purgeRevocations.run(now, limit)
     return this.#statements.purgeRecords.run(expiryKey(now), limit).changes
   }
 }
@@ -175,52 +190,6 @@ export class SqliteStore implements Store {
 /** The least id of a record that expires at this millisecond. */
 function expiryKey(milliseconds: number): string {
   return Math.max(0, milliseconds).toString(16).padStart(12, '0')
-}
-
-function prepare(db: Database) {
-  return {
-    findClient: db.prepare('SELECT data FROM oauth_clients WHERE id = ?').pluck(),
-    saveClient: db.prepare('INSERT OR REPLACE INTO oauth_clients (id, created_at, data) VALUES (?, ?, ?)'),
-    deleteClient: db.prepare('DELETE FROM oauth_clients WHERE id = ?'),
-    listClients: db.prepare('SELECT data FROM oauth_clients ORDER BY created_at, id').pluck(),
-    findGrant: db.prepare('SELECT * FROM oauth_grants WHERE user_id = ? AND client_id = ?'),
-    saveGrant: db.prepare(
-      `INSERT OR REPLACE INTO oauth_grants (id, user_id, client_id, scopes, resources, created_at, last_used_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    touchGrant: db.prepare('UPDATE oauth_grants SET last_used_at = ? WHERE id = ?'),
-    listGrants: db.prepare(
-      `SELECT * FROM oauth_grants
-       WHERE (@userId IS NULL OR user_id = @userId) AND (@clientId IS NULL OR client_id = @clientId)
-       ORDER BY created_at DESC, id`,
-    ),
-    deleteGrant: db.prepare(
-      'DELETE FROM oauth_grants WHERE id = @id AND (@userId IS NULL OR user_id = @userId)',
-    ),
-    deleteGrantsOfUser: db.prepare('DELETE FROM oauth_grants WHERE user_id = ?'),
-    deleteGrantsOfClient: db.prepare('DELETE FROM oauth_grants WHERE client_id = ?'),
-    insertRecord: db.prepare(
-      'INSERT INTO oauth_records (id, kind, hash, grant_id, family_id, data) VALUES (?, ?, ?, ?, ?, ?)',
-    ),
-    findRecord: db.prepare(
-      `SELECT r.kind, r.hash, r.grant_id, r.family_id, r.used_at, r.trace, r.data,
-              (r.grant_id IS NULL OR g.id IS NOT NULL) AND v.family_id IS NULL AS alive,
-              g.last_used_at AS grant_last_used_at
-       FROM oauth_records r
-       LEFT JOIN oauth_grants g ON g.id = r.grant_id
-       LEFT JOIN oauth_revocations v ON v.family_id = r.family_id
-       WHERE r.id = ?`,
-    ),
-    useRecord: db.prepare('UPDATE oauth_records SET used_at = ?, trace = ? WHERE id = ?'),
-    amendRecord: db.prepare('UPDATE oauth_records SET data = ? WHERE id = ? AND used_at IS NULL'),
-    revokeFamily: db.prepare(
-      'INSERT OR REPLACE INTO oauth_revocations (family_id, expires_at) VALUES (?, ?)',
-    ),
-    purgeRecords: db.prepare(
-      'DELETE FROM oauth_records WHERE id IN (SELECT id FROM oauth_records WHERE id < ? ORDER BY id LIMIT ?)',
-    ),
-    purgeRevocations: db.prepare('DELETE FROM oauth_revocations WHERE expires_at < ?'),
-  }
 }
 
 function read<T>(query: () => T): T {

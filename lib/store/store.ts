@@ -19,12 +19,12 @@ export interface Consumed {
  * Where clients, grants and records are kept. Each method is one whole operation: it has happened completely, and durably, once
  * it has answered, or it has not happened at all. Many processes may use one store at once.
  *
- * A store that cannot answer for now throws `StoreUnavailableError`; the caller then gets a 503 with `Retry-After`.
+ * What a store of your own throws is answered with 503 and `Retry-After`; the error itself goes to the event `server.error` only.
  * `express-oauth-provider/store-contract` is the suite that a store must pass.
  */
 export interface Store {
   findClient(id: string): Awaitable<Client | undefined>
-  /** Adds it, or replaces the one with its id. */
+  /** Adds it, or replaces the whole of the one with its id. */
   saveClient(client: Client): Awaitable<void>
   /** Deletes it and every grant made to it. False where there is none. */
   deleteClient(id: string): Awaitable<boolean>
@@ -34,7 +34,7 @@ export interface Store {
   findGrant(userId: string, clientId: string): Awaitable<Grant | undefined>
   /**
    * Adds `grant`, or, where this user and client have one already, adds its scopes and resources to that one.
-   * Answers what holds now; its `id` is that of the grant that was there first.
+   * Answers what holds now; its `id` and times are those of the grant that was there first.
    */
   saveGrant(grant: Grant): Awaitable<Grant>
   /** Notes that a grant has been used. Nothing happens where there is none. */
@@ -52,12 +52,12 @@ export interface Store {
   find(id: string): Awaitable<FoundRecord | undefined>
   /**
    * Marks a record as used and inserts what replaces it, in one atomic step, if it is alive and was not used before. Of any number
-   * of callers, in any number of processes, one wins; for the others nothing changes.
+   * of callers, in any number of processes, one wins; for the others nothing changes. Throws, and changes nothing, where a successor's id exists.
    */
   consume(id: string, consumption: Consumption, successors: readonly StoredRecord[]): Awaitable<Consumed>
   /** Replaces the data of a record that has not been used. False where there is none. */
   amend(id: string, data: string): Awaitable<boolean>
-  /** Ends every record of a family, those included that are inserted by a `consume` which is under way. `until`: when its last record will have expired, in milliseconds. */
+  /** Ends every record of a family, those included that are inserted later by a `consume` which is under way. `until`: when its last record will have expired, in milliseconds; of several the latest holds. */
   revokeFamily(familyId: string, until: number): Awaitable<void>
 
   /** Deletes up to `limit` records that expired before `now` (milliseconds). Answers how many. Every write may do some of it too. */

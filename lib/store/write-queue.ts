@@ -4,74 +4,79 @@ import { StoreUnavailableError } from '../errors.js'
 /** How long a write waits for another process that holds the database, in milliseconds. */
 const LONGEST_WAIT = 5000
 /** How long it stays away between two tries, so that the event loop goes on meanwhile. */
-const RETRY_AFTER = 20
+const RETRY_AFTER = 10
 
 interface Write {
   readonly perform: () => unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
+  /** Of `performance.now()`. */
+  readonly since: number
 }
 
 /**
  * Commits the writes of one event-loop turn together, and answers each after that commit: a rotation costs one fsync alone, and a
- * fraction of one under load. A write that fails takes none of its neighbours along.
+ * fraction of one under load. A write that fails takes none of its neighbours along. While another process, or a transaction of
+ * the host on the same connection, is in the way, writes wait outside the event loop.
  */
 export class WriteQueue {
   readonly #db: Database
   readonly #afterEach: (writes: number) => void
+  readonly #longestWait: number
   readonly #begin
   readonly #commit
   readonly #rollback
   #waiting: Write[] = []
-  #waitingSince = 0
   #timer: NodeJS.Immediate | NodeJS.Timeout | undefined
+  #closed = false
 
   /** `afterEach` runs in the transaction, with the number of its writes. */
-  constructor(db: Database, afterEach: (writes: number) => void) {
+  constructor(db: Database, afterEach: (writes: number) => void, longestWait = LONGEST_WAIT) {
     this.#db = db
     this.#afterEach = afterEach
+    this.#longestWait = longestWait
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
     this.#rollback = db.prepare('ROLLBACK')
   }
 
+  /** `perform` may run more than once; only what its last run did has happened. */
   run<T>(perform: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new StoreUnavailableError('The store has been closed.'))
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ perform, resolve: resolve as (value: unknown) => void, reject })
-      if (this.#timer !== undefined) return
-      this.#waitingSince = performance.now()
-      this.#timer = setImmediate(() => this.flush())
+      const since = performance.now()
+      this.#waiting.push({ perform, resolve: resolve as (value: unknown) => void, reject, since })
+      this.#timer ??= setImmediate(() => this.#flush())
     })
   }
 
-  /** Commits what is waiting, now if the database can be had. */
-  flush(): void {
-    this.#timer = undefined
-    if (this.#waiting.length === 0) return
-    try {
-      // A transaction that the host left open on its own connection is not ours to join.
-      if (this.#db.inTransaction)
-        throw new StoreUnavailableError('The connection is in a transaction of the host.')
-      this.#begin.run()
-    } catch (error) {
-      if (performance.now() - this.#waitingSince < LONGEST_WAIT && this.#db.open) {
-        this.#timer = setTimeout(() => this.flush(), RETRY_AFTER)
-        return
-      }
-      const writes = this.#take()
-      for (const write of writes) write.reject(unavailable(error))
-      return
-    }
-    const writes = this.#take()
-    const failed = this.#performInTransaction(writes)
-    if (failed === undefined) return
-    if (writes.length === 1) writes[0]?.reject(unavailable(failed))
-    else for (const write of writes) this.#performAlone(write)
+  /** Takes no more writes, and waits for those that it has. */
+  async close(): Promise<void> {
+    const last = this.#waiting.length > 0 ? this.run(() => undefined) : undefined
+    this.#closed = true
+    await last?.catch(() => undefined)
   }
 
-  /** Performs and commits all, or nothing: then the cause is returned. The transaction has begun. */
-  #performInTransaction(writes: readonly Write[]): unknown {
+  #flush(): void {
+    this.#timer = undefined
+    const writes = this.#waiting
+    this.#waiting = []
+    this.#settle(writes)
+  }
+
+  #settle(writes: readonly Write[]): void {
+    const failed = this.#transact(writes)
+    if (failed === undefined) return
+    if (isBusy(failed)) this.#wait(writes, failed)
+    else if (writes.length > 1) for (const write of writes) this.#settle([write])
+    else writes[0]?.reject(unavailable(failed))
+  }
+
+  /** Performs and commits all, or nothing: then the cause is returned. */
+  #transact(writes: readonly Write[]): unknown {
+    if (this.#db.inTransaction) return HOST_TRANSACTION
     try {
+      this.#begin.run()
       const values = writes.map((write) => write.perform())
       this.#afterEach(writes.length)
       this.#commit.run()
@@ -83,27 +88,37 @@ export class WriteQueue {
     }
   }
 
-  #performAlone(write: Write): void {
-    try {
-      this.#begin.run()
-    } catch (error) {
-      write.reject(unavailable(error))
-      return
+  #wait(writes: readonly Write[], cause: unknown): void {
+    const now = performance.now()
+    for (const write of writes) {
+      if (now - write.since < this.#longestWait) this.#waiting.push(write)
+      else write.reject(unavailable(cause))
     }
-    const failed = this.#performInTransaction([write])
-    if (failed !== undefined) write.reject(unavailable(failed))
-  }
-
-  #take(): Write[] {
-    const writes = this.#waiting
-    this.#waiting = []
-    return writes
+    if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => this.#flush(), RETRY_AFTER)
   }
 }
 
-/** A failure of SQLite itself (busy, full, read-only, corrupt) is the store's; anything else is a bug and stays what it is. */
+const HOST_TRANSACTION = Object.assign(new Error('The connection is in a transaction of the host.'), {
+  code: 'SQLITE_BUSY',
+})
+/** How better-sqlite3 says that the host iterates over rows of its own, or has closed its database. */
+const ITERATING = 'This database connection is busy executing a query'
+const CLOSED = 'The database connection is not open'
+
+/** Whether it is worth trying again in a moment. */
+export function isBusy(error: unknown): boolean {
+  return /^SQLITE_(?:BUSY|LOCKED)/.test(codeOf(error)) || (error as Error | null)?.message === ITERATING
+}
+
+/** A failure of SQLite itself (busy, full, read-only, corrupt, closed) is the store's; anything else is a bug and stays what it is. */
 export function unavailable(error: unknown): unknown {
+  const { message } = error as Error
+  const code = codeOf(error)
+  if (!code.startsWith('SQLITE_') && message !== ITERATING && message !== CLOSED) return error
+  return new StoreUnavailableError(`SQLite: ${code || message}`, { cause: error })
+}
+
+function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
-  if (typeof code !== 'string' || !code.startsWith('SQLITE_')) return error
-  return new StoreUnavailableError(`SQLite: ${code}`, { cause: error })
+  return typeof code === 'string' ? code : ''
 }

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { assertSame, type Guarantees, isAlive, newClient, newGrant, newRecord } from './contract-values.js'
+import type { Client } from './records.js'
+
+export const clientGuarantees: Guarantees = {
+  'A client is found as it was saved, and no other one is.': async (store) => {
+    const full: Client = newClient('full', {
+      secret: { sha256: 'ab'.repeat(32) },
+      uri: 'https://full.example',
+      logoUri: 'https://full.example/logo.png',
+      tokenEndpointAuthMethod: 'client_secret_basic',
+      scopes: ['read', 'write'],
+      skipConsent: true,
+    })
+    const bare = newClient('bare')
+    await store.saveClient(full)
+    await store.saveClient(bare)
+    assertSame(await store.findClient('full'), full)
+    assertSame(await store.findClient('bare'), bare)
+    assert.equal(await store.findClient('FULL'), undefined)
+    assert.equal(await store.findClient(''), undefined)
+  },
+
+  'A client that is saved again is replaced as a whole.': async (store) => {
+    await store.saveClient(newClient('a', { uri: 'https://a.example', scopes: ['read'] }))
+    const changed = newClient('a', { name: 'Changed', disabled: true })
+    await store.saveClient(changed)
+    assertSame(await store.findClient('a'), changed)
+    assert.equal((await store.listClients()).length, 1)
+  },
+
+  'Clients are listed oldest first.': async (store) => {
+    assertSame(await store.listClients(), [])
+    await store.saveClient(newClient('second', { createdAt: 2000 }))
+    await store.saveClient(newClient('third', { createdAt: 3000 }))
+    await store.saveClient(newClient('first', { createdAt: 1000 }))
+    const ids = (await store.listClients()).map(({ id }) => id)
+    assertSame(ids, ['first', 'second', 'third'])
+  },
+
+  'Deleting a client ends every grant made to it and what hangs on these, and leaves other clients alone.':
+    async (store) => {
+      await store.saveClient(newClient('gone'))
+      const staying = newClient('stays')
+      await store.saveClient(staying)
+      const gone = await store.saveGrant(newGrant('alice', 'gone'))
+      const stays = await store.saveGrant(newGrant('alice', 'stays'))
+      const [ended, kept] = [newRecord({ grantId: gone.id }), newRecord({ grantId: stays.id })]
+      await store.insert([ended, kept])
+      assert.equal(await store.deleteClient('gone'), true)
+      assert.equal(await store.deleteClient('gone'), false)
+      assert.equal(await store.findClient('gone'), undefined)
+      assert.equal(await store.findGrant('alice', 'gone'), undefined)
+      assert.equal(await isAlive(store, ended), false)
+      assertSame(await store.findClient('stays'), staying)
+      assert.equal(await isAlive(store, kept), true)
+    },
+
+  'A client that is registered again under the same id gets nothing of what its forerunner had.': async (
+    store,
+  ) => {
+    await store.saveClient(newClient('a'))
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    const record = newRecord({ grantId: grant.id })
+    await store.insert([record])
+    await store.deleteClient('a')
+    await store.saveClient(newClient('a'))
+    await store.saveGrant(newGrant('alice', 'a'))
+    assert.equal(await isAlive(store, record), false)
+  },
+
+  'Ids and texts are kept as they are, whatever they hold.': async (store) => {
+    const odd = `https://x.example/?a=1&b='"\\%_; DROP TABLE clients;--\n\u00e9\u{1f511}`
+    const client = newClient(odd, { name: odd })
+    await store.saveClient(client)
+    assertSame(await store.findClient(odd), client)
+    const grant = await store.saveGrant(newGrant(odd, odd, { scopes: [odd], resources: [odd] }))
+    assertSame(await store.findGrant(odd, odd), grant)
+    assertSame(await store.listGrants({ userId: odd, clientId: odd }), [grant])
+    assertSame(await store.listGrants({ userId: '%' }), [])
+    const record = newRecord({ grantId: grant.id, familyId: odd, data: JSON.stringify({ odd }) })
+    await store.insert([record])
+    assert.equal((await store.find(record.id))?.data, record.data)
+    assert.equal((await store.find(record.id))?.familyId, odd)
+  },
+
+  'What a caller does to a value afterwards changes nothing in the store.': async (store) => {
+    const redirectUris = ['https://a.example/cb']
+    await store.saveClient(newClient('a', { redirectUris }))
+    redirectUris.push('https://evil.example/cb')
+    const found = (await store.findClient('a')) as { redirectUris: string[] } | undefined
+    found?.redirectUris.push('https://evil.example/cb')
+    assertSame((await store.findClient('a'))?.redirectUris, ['https://a.example/cb'])
+    const hash = Buffer.alloc(32, 1)
+    const record = newRecord({ hash })
+    await store.insert([record])
+    hash.fill(2)
+    assert.equal((await store.find(record.id))?.hash[0], 1)
+  },
+}

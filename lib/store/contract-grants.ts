@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { assertSame, type Guarantees, isAlive, newGrant, newRecord } from './contract-values.js'
+
+export const grantGuarantees: Guarantees = {
+  'A grant is found by its user and client, and by nothing else.': async (store) => {
+    const grant = newGrant('alice', 'a', { scopes: ['read', 'write'], resources: ['https://api.example/'] })
+    assertSame(await store.saveGrant(grant), grant)
+    assertSame(await store.findGrant('alice', 'a'), grant)
+    assert.equal(await store.findGrant('bob', 'a'), undefined)
+    assert.equal(await store.findGrant('alice', 'b'), undefined)
+    assert.equal(await store.findGrant('a', 'alice'), undefined)
+  },
+
+  'Grants are listed newest first, by user, by client, by both, or all.': async (store) => {
+    const first = await store.saveGrant(newGrant('alice', 'a', { createdAt: 1000 }))
+    const third = await store.saveGrant(newGrant('alice', 'b', { createdAt: 3000 }))
+    const second = await store.saveGrant(newGrant('bob', 'a', { createdAt: 2000 }))
+    assertSame(await store.listGrants({}), [third, second, first])
+    assertSame(await store.listGrants({ userId: 'alice' }), [third, first])
+    assertSame(await store.listGrants({ clientId: 'a' }), [second, first])
+    assertSame(await store.listGrants({ userId: 'bob', clientId: 'a' }), [second])
+    assertSame(await store.listGrants({ userId: 'bob', clientId: 'b' }), [])
+  },
+
+  'Saving a second grant of a user and client adds to the first and takes nothing away.': async (store) => {
+    const first = newGrant('alice', 'a', { scopes: ['read', 'list'], resources: ['https://one.example/'] })
+    await store.saveGrant(first)
+    await store.touchGrant(first.id, first.createdAt + 5)
+    const second = newGrant('alice', 'a', {
+      scopes: ['list', 'write'],
+      resources: ['https://two.example/'],
+      createdAt: first.createdAt + 1000,
+    })
+    const saved = await store.saveGrant(second)
+    assertSame(saved, await store.findGrant('alice', 'a'))
+    const { id, createdAt, lastUsedAt } = saved
+    assertSame(
+      { id, createdAt, lastUsedAt },
+      { id: first.id, createdAt: first.createdAt, lastUsedAt: first.createdAt + 5 },
+    )
+    assertSame([...saved.scopes].sort(), ['list', 'read', 'write'])
+    assertSame([...saved.resources].sort(), ['https://one.example/', 'https://two.example/'])
+    assert.equal((await store.listGrants({})).length, 1)
+  },
+
+  'Of twenty grants that are saved at once for one user and client there is one, with every scope.': async (
+    store,
+  ) => {
+    const scopes = Array.from({ length: 20 }, (_, index) => `scope-${index}`)
+    const saved = await Promise.all(
+      scopes.map((scope) => store.saveGrant(newGrant('alice', 'a', { scopes: [scope] }))),
+    )
+    assert.equal(new Set(saved.map(({ id }) => id)).size, 1)
+    const [grant, ...others] = await store.listGrants({})
+    assertSame(others, [])
+    assertSame([...(grant?.scopes ?? [])].sort(), [...scopes].sort())
+    for (const [index, { scopes }] of saved.entries()) assert.ok(scopes.includes(`scope-${index}`))
+  },
+
+  'The use of a grant is noted on it and shown by every record that hangs on it.': async (store) => {
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    const record = newRecord({ grantId: grant.id })
+    await store.insert([record])
+    assert.equal((await store.findGrant('alice', 'a'))?.lastUsedAt, undefined)
+    assert.equal((await store.find(record.id))?.grantLastUsedAt, undefined)
+    const now = Date.now()
+    await store.touchGrant(grant.id, now)
+    await store.touchGrant('unknown', now)
+    assertSame(await store.findGrant('alice', 'a'), { ...grant, lastUsedAt: now })
+    assert.equal((await store.find(record.id))?.grantLastUsedAt, now)
+    assert.equal((await store.listGrants({})).length, 1)
+  },
+
+  'Revoking a grant ends every record that hangs on it, and no other.': async (store) => {
+    const alice = await store.saveGrant(newGrant('alice', 'a'))
+    const bob = await store.saveGrant(newGrant('bob', 'a'))
+    const ended = [newRecord({ grantId: alice.id, familyId: 'f' }), newRecord({ grantId: alice.id })]
+    const kept = [newRecord({ grantId: bob.id, familyId: 'f' }), newRecord()]
+    await store.insert([...ended, ...kept])
+    assert.equal(await store.revokeGrant(alice.id), true)
+    assert.equal(await store.revokeGrant(alice.id), false)
+    assert.equal(await store.findGrant('alice', 'a'), undefined)
+    for (const record of ended) assert.equal(await isAlive(store, record), false)
+    for (const record of kept) assert.equal(await isAlive(store, record), true)
+  },
+
+  'A grant is revoked in the name of its own user only.': async (store) => {
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    assert.equal(await store.revokeGrant(grant.id, 'bob'), false)
+    assertSame(await store.findGrant('alice', 'a'), grant)
+    assert.equal(await store.revokeGrant(grant.id, 'alice'), true)
+    assert.equal(await store.revokeGrant('unknown', 'alice'), false)
+  },
+
+  'Revoking a user ends all of their grants, and says how many there were.': async (store) => {
+    const records = []
+    for (const [user, client] of [
+      ['alice', 'a'],
+      ['alice', 'b'],
+      ['bob', 'a'],
+    ] as const) {
+      const grant = await store.saveGrant(newGrant(user, client))
+      records.push(newRecord({ grantId: grant.id }))
+    }
+    await store.insert(records)
+    assert.equal(await store.revokeUser('alice'), 2)
+    assert.equal(await store.revokeUser('alice'), 0)
+    assertSame(await Promise.all(records.map((record) => isAlive(store, record))), [false, false, true])
+    assert.equal((await store.listGrants({})).length, 1)
+  },
+
+  'What hung on a revoked grant stays dead when the user approves again.': async (store) => {
+    const before = await store.saveGrant(newGrant('alice', 'a'))
+    const record = newRecord({ grantId: before.id })
+    await store.insert([record])
+    await store.revokeGrant(before.id)
+    const after = await store.saveGrant(newGrant('alice', 'a', { scopes: ['write'] }))
+    assert.notEqual(after.id, before.id)
+    assertSame(after.scopes, ['write'])
+    assert.equal(await isAlive(store, record), false)
+  },
+
+  'A record is dead from the start where its grant has been revoked already.': async (store) => {
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    await store.revokeGrant(grant.id)
+    const record = newRecord({ grantId: grant.id })
+    assert.equal(await store.insert([record]), true)
+    assert.equal(await isAlive(store, record), false)
+  },
+}

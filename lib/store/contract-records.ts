@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { assertSame, type Guarantees, HOUR, isAlive, newGrant, newRecord } from './contract-values.js'
+
+export const recordGuarantees: Guarantees = {
+  'A record is found as it was inserted, alive and unused.': async (store) => {
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    const full = newRecord({ kind: 'access', grantId: grant.id, familyId: 'f', data: '{"a":["\u00e9"]}' })
+    const bare = newRecord({ kind: 'request' })
+    assert.equal(await store.insert([full, bare]), true)
+    assertSame(await store.find(full.id), { ...full, alive: true })
+    assertSame(await store.find(bare.id), { ...bare, alive: true })
+  },
+
+  'What does not exist is not found, not consumed, not amended and not revoked.': async (store) => {
+    const { id } = newRecord()
+    const successor = newRecord()
+    assert.equal(await store.find(id), undefined)
+    assert.equal(await store.find(''), undefined)
+    assertSame(await store.consume(id, { now: Date.now() }, [successor]), {
+      won: false,
+      record: undefined,
+    })
+    assert.equal(await store.find(successor.id), undefined)
+    assert.equal(await store.amend(id, '{}'), false)
+    assert.equal(await store.revokeGrant(id), false)
+    assert.equal(await store.revokeUser(id), 0)
+    assert.equal(await store.deleteClient(id), false)
+    await store.revokeFamily(id, Date.now() + HOUR)
+  },
+
+  'Where one of several records exists already, none of them is inserted.': async (store) => {
+    const known = newRecord({ data: '"first"' })
+    await store.insert([known])
+    const others = [newRecord(), newRecord()]
+    const again = { ...newRecord({ data: '"second"' }), id: known.id }
+    assert.equal(await store.insert([others[0]!, again, others[1]!]), false)
+    assertSame(await store.find(known.id), { ...known, alive: true })
+    for (const { id } of others) assert.equal(await store.find(id), undefined)
+    assert.equal(await store.insert(others), true)
+  },
+
+  'Of many inserts of one id at once, one succeeds.': async (store) => {
+    const { id } = newRecord()
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => store.insert([newRecord({ id, data: String(index) })])),
+    )
+    assert.equal(answers.filter(Boolean).length, 1)
+    assert.equal((await store.find(id))?.data, String(answers.indexOf(true)))
+  },
+
+  'Amending replaces the data of an unused record, and nothing else of it.': async (store) => {
+    const record = newRecord({ familyId: 'f', data: '{"tries":0}' })
+    await store.insert([record])
+    assert.equal(await store.amend(record.id, '{"tries":1}'), true)
+    const amended = { ...record, data: '{"tries":1}', alive: true }
+    assertSame(await store.find(record.id), amended)
+  },
+
+  'A used record is not amended any more.': async (store) => {
+    const record = newRecord({ data: '{"tries":0}' })
+    await store.insert([record])
+    await store.consume(record.id, { now: Date.now() }, [])
+    assert.equal(await store.amend(record.id, '{"tries":1}'), false)
+    assert.equal((await store.find(record.id))?.data, '{"tries":0}')
+  },
+
+  'Revoking a family ends every record of it, used ones included, and no other.': async (store) => {
+    const [used, unused] = [newRecord({ familyId: 'f' }), newRecord({ familyId: 'f' })]
+    const others = [newRecord({ familyId: 'g' }), newRecord()]
+    await store.insert([used, unused, ...others])
+    await store.consume(used.id, { now: Date.now() }, [])
+    await store.revokeFamily('f', Date.now() + HOUR)
+    await store.revokeFamily('f', Date.now() + HOUR)
+    assert.equal(await isAlive(store, used), false)
+    assert.equal(await isAlive(store, unused), false)
+    for (const other of others) assert.equal(await isAlive(store, other), true)
+  },
+
+  'A family stays revoked until the latest time that was named.': async (store) => {
+    const now = Date.now()
+    const record = newRecord({ familyId: 'f' }, now + 4 * HOUR)
+    await store.insert([record])
+    await store.revokeFamily('f', now + 4 * HOUR)
+    await store.revokeFamily('f', now + HOUR)
+    await store.purge(now + 3 * HOUR, 100)
+    assert.equal(await isAlive(store, record), false)
+  },
+
+  'Purging deletes what has expired, up to the limit, and nothing that has not.': async (store) => {
+    const now = Date.now()
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    const expiring = Array.from({ length: 5 }, (_, index) => newRecord({}, now + HOUR + index))
+    const lasting = [newRecord({}, now + 2 * HOUR), newRecord({ grantId: grant.id }, now + 30 * 24 * HOUR)]
+    await store.insert([...lasting, ...expiring])
+    await store.consume(expiring[0]!.id, { now }, [])
+    assert.equal(await store.purge(now, 100), 0)
+    assert.equal(await store.purge(now + 2 * HOUR, 2), 2)
+    assert.equal(await store.purge(now + 2 * HOUR, 100), 3)
+    assert.equal(await store.purge(now + 2 * HOUR, 100), 0)
+    for (const { id } of expiring) assert.equal(await store.find(id), undefined)
+    for (const record of lasting) assert.equal(await isAlive(store, record), true)
+    assertSame(await store.findGrant('alice', 'a'), grant)
+  },
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { Client, Grant, StoredRecord } from './records.js'
+import type { Store } from './store.js'
+
+/** What a store must do, by the sentence that says so. */
+export type Guarantees = Readonly<Record<string, (store: Store) => Promise<void>>>
+
+export const HOUR = 3_600_000
+
+export function newClient(id: string, more: Partial<Client> = {}): Client {
+  return {
+    id,
+    name: `Client ${id}`,
+    redirectUris: [`https://${id}.example/cb`],
+    grantTypes: ['authorization_code', 'refresh_token'],
+    skipConsent: false,
+    requirePkce: true,
+    disabled: false,
+    createdAt: Date.now(),
+    ...more,
+  }
+}
+
+export function newGrant(userId: string, clientId: string, more: Partial<Grant> = {}): Grant {
+  return {
+    id: randomBytes(16).toString('base64url'),
+    userId,
+    clientId,
+    scopes: ['read'],
+    resources: [],
+    createdAt: Date.now(),
+    ...more,
+  }
+}
+
+/** A record that expires in an hour, or at `expiresAt`. */
+export function newRecord(
+  more: Partial<StoredRecord> = {},
+  expiresAt: number = Date.now() + HOUR,
+): StoredRecord {
+  return {
+    id: expiresAt.toString(16).padStart(12, '0') + randomBytes(10).toString('hex'),
+    kind: 'refresh',
+    hash: randomBytes(32),
+    data: '{}',
+    ...more,
+  }
+}
+
+/** Compares what is in two values, whatever their prototypes: drivers have their own, and test runners put them into another realm. */
+export function assertSame(actual: unknown, expected: unknown): void {
+  assert.deepEqual(plain(actual), plain(expected))
+}
+
+function plain(value: unknown): unknown {
+  if (value === undefined) return undefined
+  return JSON.parse(
+    JSON.stringify(value, function (this: Record<string, unknown>, key, member) {
+      const given = this[key]
+      return ArrayBuffer.isView(given) ? Buffer.from(given as Uint8Array).toString('hex') : member
+    }),
+  )
+}
+
+export async function isAlive(store: Store, { id }: StoredRecord): Promise<boolean> {
+  return (await store.find(id))?.alive ?? false
+}

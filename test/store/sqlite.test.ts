@@ -1,0 +1,477 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import SQLite, { type Database } from 'better-sqlite3'
+import { storeContract } from 'express-oauth-provider/store-contract'
+import { ConfigurationError, StoreUnavailableError } from '../../lib/index.js'
+import { openStore } from '../../lib/store/open.js'
+import type { StoredRecord } from '../../lib/store/records.js'
+import { SqliteStore } from '../../lib/store/sqlite.js'
+import type { Store } from '../../lib/store/store.js'
+import { expiryOf, mintHandle } from '../../lib/tokens/handle.js'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'oauth-sqlite-'))
+let files = 0
+const opened: { close(): unknown }[] = []
+
+afterEach(async () => {
+  for (const { close } of opened.splice(0).reverse()) await close()
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function newFile(): string {
+  return path.join(folder, `${++files}.db`)
+}
+
+/** A connection of our own, to look into a file or to stand in its way. */
+function connect(file: string, options: SQLite.Options = {}): Database {
+  const db = new SQLite(file, { timeout: 0, ...options })
+  opened.push({ close: () => db.close() })
+  return db
+}
+
+function open(given: string | object, now: () => number = Date.now): Store {
+  const store = openStore(given, now)
+  opened.push({ close: () => store.close() })
+  return store
+}
+
+function record(expiresAt: number, more: Partial<StoredRecord> = {}): StoredRecord {
+  const { id, hash } = mintHandle(expiresAt)
+  return { id, kind: 'code', hash, data: '{}', ...more }
+}
+
+/** A store on a connection that counts how often each statement runs. */
+function counted(given: Database = connect(newFile())): { store: Store; count: (sql: RegExp) => number } {
+  const ran: string[] = []
+  const prepare = given.prepare.bind(given)
+  given.prepare = ((sql: string) => {
+    const statement = prepare(sql)
+    const run = statement.run.bind(statement)
+    statement.run = (...parameters: unknown[]) => {
+      ran.push(sql)
+      return run(...parameters)
+    }
+    return statement
+  }) as typeof given.prepare
+  const store = open(given)
+  return { store, count: (sql) => ran.filter((text) => sql.test(text)).length }
+}
+
+describe.each<{ on: string; make: () => Store }>([
+  { on: 'in memory', make: () => openStore(':memory:', Date.now) },
+  { on: 'in a file', make: () => openStore(newFile(), Date.now) },
+  { on: "on a host's own Database", make: () => openStore(connect(newFile()), Date.now) },
+  {
+    on: "on a host's Database whose integers are BigInts",
+    make: () => openStore(connect(newFile()).defaultSafeIntegers(), Date.now),
+  },
+  {
+    on: 'behind the guard that stores of others get',
+    make: () => openStore(openStore(':memory:', Date.now), Date.now),
+  },
+])('the contract, $on', ({ make }) => {
+  test.each(storeContract)('$name', ({ run }) => run(make))
+})
+
+describe('the contract notices', () => {
+  const broken: readonly [string, string, (store: Store) => Partial<Store>][] = [
+    [
+      'a consume that reads first and writes later',
+      'Of a hundred who consume a record at once one wins, and all others see what the winner left.',
+      (store) => ({
+        async consume(id, { now, trace }, successors) {
+          const found = await store.find(id)
+          if (found === undefined || found.usedAt !== undefined) return { won: false, record: found }
+          await store.consume(id, { now, ...(trace && { trace }) }, [])
+          await store.insert(successors)
+          return { won: true, record: found }
+        },
+      }),
+    ],
+    [
+      'an insert that leaves out what exists',
+      'Where one of several records exists already, none of them is inserted.',
+      (store) => ({
+        async insert(records) {
+          const answers = await Promise.all(records.map((record) => store.insert([record])))
+          return answers.every(Boolean)
+        },
+      }),
+    ],
+    [
+      'a revocation that does nothing',
+      'Revoking a family ends every record of it, used ones included, and no other.',
+      () => ({ revokeFamily: async () => undefined }),
+    ],
+    [
+      'a purge without a limit',
+      'Purging deletes what has expired, up to the limit, and nothing that has not.',
+      (store) => ({ purge: (now) => store.purge(now, 1e6) }),
+    ],
+    [
+      'an amendment of used records',
+      'A used record is not amended any more.',
+      () => ({ amend: async () => true }),
+    ],
+    [
+      'a grant whose id is used again',
+      'What hung on a revoked grant stays dead when the user approves again.',
+      (store) => ({
+        saveGrant: (grant) => store.saveGrant({ ...grant, id: `${grant.userId} ${grant.clientId}` }),
+      }),
+    ],
+    [
+      'a client that is deleted alone',
+      'Deleting a client ends every grant made to it and what hangs on these, and leaves other clients alone.',
+      () => ({ deleteClient: async () => true }),
+    ],
+  ]
+
+  test.each(broken)('%s', async (_, sentence, breakIt) => {
+    const make = () => {
+      const store = new SqliteStore(new SQLite(':memory:'), { own: true, now: Date.now })
+      return Object.assign(Object.create(store) as Store, bound(store), breakIt(store))
+    }
+    const kept = await Promise.allSettled(storeContract.map(({ run }) => run(make)))
+    const failed = storeContract.filter((_, index) => kept[index]?.status === 'rejected')
+    expect(failed.map(({ name }) => name)).toContain(sentence)
+    expect(failed.length).toBeLessThan(6)
+  })
+
+  function bound(store: SqliteStore): Partial<Store> {
+    const names = Object.getOwnPropertyNames(SqliteStore.prototype) as (keyof Store)[]
+    return Object.fromEntries(names.map((name) => [name, store[name].bind(store)]))
+  }
+})
+
+describe('the file', () => {
+  test('it belongs to its owner alone, and so do its companions', async () => {
+    const file = newFile()
+    const store = open(file)
+    await store.insert([record(Date.now() + 1000)])
+    const modes = readdirSync(folder)
+      .filter((name) => name.startsWith(path.basename(file)))
+      .map((name) => [name, statSync(path.join(folder, name)).mode & 0o777])
+    const name = path.basename(file)
+    expect(modes).toEqual([
+      [name, 0o600],
+      [`${name}-shm`, 0o600],
+      [`${name}-wal`, 0o600],
+    ])
+  })
+
+  test('it is written ahead, and every commit reaches the disk', () => {
+    const file = newFile()
+    const pragma = jest.spyOn(SQLite.prototype, 'pragma')
+    open(file)
+    const [db] = pragma.mock.contexts as Database[]
+    pragma.mockRestore()
+    const full = 2
+    expect(db?.pragma('synchronous', { simple: true })).toBe(full)
+    expect(connect(file).pragma('journal_mode', { simple: true })).toBe('wal')
+  })
+
+  test('what was answered is there when the file is opened again', async () => {
+    const file = newFile()
+    const [first, second] = [record(Date.now() + 1000), record(Date.now() + 1000)]
+    const before = openStore(file, Date.now)
+    await before.insert([first])
+    await before.consume(first.id, { now: 1, trace: 't' }, [second])
+    await before.close()
+    const after = open(file)
+    expect(await after.find(first.id)).toMatchObject({ usedAt: 1, trace: 't', alive: true })
+    expect(await after.find(second.id)).toMatchObject({ alive: true })
+  })
+
+  test.each([
+    ['in a folder that does not exist', () => path.join(folder, 'missing', 'oauth.db')],
+    ['that is a folder', () => folder],
+    [
+      'that is something else',
+      () => {
+        const file = newFile()
+        writeFileSync(file, 'no database '.repeat(100))
+        return file
+      },
+    ],
+  ])('a file %s is refused by name', (_, file) => {
+    expect(() => openStore(file(), Date.now)).toThrow(ConfigurationError)
+    expect(() => openStore(file(), Date.now)).toThrow(/option store cannot be opened: '.*Name a file/)
+  })
+
+  test('a store that lacks methods is refused with their names', () => {
+    expect(() => openStore({}, Date.now)).toThrow('option store is not a store')
+    const { consume, touchGrant, ...methods } = counted().store as SqliteStore & Record<string, unknown>
+    const half = { ...Object.fromEntries(storeMethods().map((name) => [name, () => undefined])), ...methods }
+    expect(() => openStore({ ...half, consume: undefined, touchGrant: 1 }, Date.now)).toThrow(
+      'option store has no touchGrant, no consume',
+    )
+  })
+
+  function storeMethods(): string[] {
+    return Object.getOwnPropertyNames(SqliteStore.prototype).filter((name) => name !== 'constructor')
+  }
+})
+
+describe('migrations', () => {
+  test('a fresh file gets the tables, and one that has them is left as it is', async () => {
+    const file = newFile()
+    const first = record(Date.now() + 1000)
+    const store = openStore(file, Date.now)
+    await store.insert([first])
+    await store.close()
+    const db = connect(file)
+    const schema = () => db.prepare('SELECT name, sql FROM sqlite_schema ORDER BY name').all()
+    const before = schema()
+    expect(await open(file).find(first.id)).toBeDefined()
+    expect(schema()).toEqual(before)
+    expect(db.prepare('SELECT number FROM oauth_migrations').pluck().all()).toEqual([1])
+  })
+
+  test("they touch nothing of the host's own", () => {
+    const db = connect(newFile())
+    db.exec(
+      "CREATE TABLE users (id TEXT PRIMARY KEY); INSERT INTO users VALUES ('alice'); PRAGMA user_version = 7",
+    )
+    open(db)
+    const tables = db.prepare(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    )
+    expect((tables.pluck().all() as string[]).filter((name) => !name.startsWith('oauth_'))).toEqual(['users'])
+    expect(db.prepare('SELECT * FROM users').all()).toEqual([{ id: 'alice' }])
+    expect(db.pragma('user_version', { simple: true })).toBe(7)
+  })
+
+  test('a file of a newer version is refused, and left alone', async () => {
+    const file = newFile()
+    await openStore(file, Date.now).close()
+    const db = connect(file)
+    db.exec('INSERT INTO oauth_migrations (number) VALUES (99)')
+    expect(() => openStore(file, Date.now)).toThrow(ConfigurationError)
+    expect(() => openStore(file, Date.now)).toThrow('newer version of express-oauth-provider')
+    expect(db.prepare('SELECT max(number) FROM oauth_migrations').pluck().get()).toBe(99)
+  })
+
+  test('a step that fails leaves nothing behind', () => {
+    const db = connect(newFile())
+    db.exec('CREATE TABLE oauth_revocations (mine TEXT)')
+    expect(() => openStore(db, Date.now)).toThrow(
+      /Database that cannot be used \(table oauth_revocations already/,
+    )
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all()
+    expect(tables).toEqual(['oauth_revocations'])
+  })
+
+  test('a Database that is read-only, closed or in a transaction is refused', async () => {
+    const file = newFile()
+    await openStore(file, Date.now).close()
+    const closed = new SQLite(':memory:')
+    closed.close()
+    const busy = connect(newFile())
+    busy.exec('BEGIN')
+    for (const db of [connect(file, { readonly: true }), closed, busy]) {
+      expect(() => openStore(db, Date.now)).toThrow(/Database that cannot be used .*open for writing/)
+    }
+  })
+})
+
+describe('writes', () => {
+  test('those of one turn of the event loop are committed once, those of the next again', async () => {
+    const { store, count } = counted()
+    const records = Array.from({ length: 32 }, () => record(Date.now() + 1000))
+    await Promise.all(records.map((record) => store.insert([record])))
+    expect(count(/^COMMIT/)).toBe(1)
+    await Promise.all(records.map(({ id }) => store.consume(id, { now: 1 }, [record(Date.now() + 1000)])))
+    expect(count(/^COMMIT/)).toBe(2)
+    await store.amend(records[0]!.id, '{}')
+    expect(count(/^COMMIT/)).toBe(3)
+    expect(count(/^BEGIN/)).toBe(3)
+  })
+
+  test('none is answered before it is committed', async () => {
+    const file = newFile()
+    const store = open(file)
+    const reader = connect(file)
+    const records = Array.from({ length: 5 }, () => record(Date.now() + 1000))
+    await Promise.all(
+      records.map(async (record) => {
+        await store.insert([record])
+        const stored = reader.prepare('SELECT count(*) FROM oauth_records WHERE id = ?').pluck()
+        expect(stored.get(record.id)).toBe(1)
+      }),
+    )
+  })
+
+  test('one that fails takes none of its neighbours along, and is undone itself', async () => {
+    const { store, count } = counted()
+    const [code, known] = [record(Date.now() + 1000), record(Date.now() + 1000)]
+    await store.insert([code, known])
+    const neighbours = Array.from({ length: 4 }, () => record(Date.now() + 1000))
+    const answers = await Promise.allSettled([
+      store.insert([neighbours[0]!]),
+      store.insert([neighbours[1]!]),
+      store.consume(code.id, { now: 1 }, [record(Date.now() + 1000), known]),
+      store.insert([neighbours[2]!]),
+      store.insert([neighbours[3]!]),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ])
+    for (const { id } of neighbours) expect(await store.find(id)).toBeDefined()
+    expect((await store.find(code.id))?.usedAt).toBeUndefined()
+    expect(count(/^ROLLBACK/)).toBe(2)
+  })
+
+  test('closing waits for those that were begun and takes no more', async () => {
+    const file = newFile()
+    const store = openStore(file, Date.now)
+    const [begun, late] = [record(Date.now() + 1000), record(Date.now() + 1000)]
+    const inserted = store.insert([begun])
+    const closed = store.close()
+    await expect(store.insert([late])).rejects.toThrow(StoreUnavailableError)
+    await closed
+    expect(await inserted).toBe(true)
+    await store.close()
+    expect(() => store.find(begun.id)).toThrow(StoreUnavailableError)
+    const db = connect(file)
+    expect(db.prepare('SELECT id FROM oauth_records').pluck().all()).toEqual([begun.id])
+  })
+
+  test('closing waits for a lock that ends, too', async () => {
+    const file = newFile()
+    const store = openStore(file, Date.now)
+    const other = connect(file)
+    other.exec('BEGIN IMMEDIATE')
+    const inserted = store.insert([record(Date.now() + 1000)])
+    const closed = store.close()
+    setTimeout(() => other.exec('COMMIT'), 60)
+    await closed
+    expect(await inserted).toBe(true)
+  })
+
+  test("closing leaves the host's Database open", async () => {
+    const db = connect(newFile())
+    await openStore(db, Date.now).close()
+    expect(db.open).toBe(true)
+  })
+})
+
+describe("a host's own connection", () => {
+  test('a transaction that the host has open is neither joined nor ended: the write waits for its end', async () => {
+    const db = connect(newFile())
+    const store = open(db)
+    db.exec('CREATE TABLE photos (id TEXT); BEGIN; INSERT INTO photos VALUES (1)')
+    const code = record(Date.now() + 1000)
+    const inserted = store.insert([code])
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    expect(db.inTransaction).toBe(true)
+    expect(await store.find(code.id)).toBeUndefined()
+    db.exec('ROLLBACK')
+    expect(await inserted).toBe(true)
+    expect(await store.find(code.id)).toBeDefined()
+    expect(db.prepare('SELECT count(*) FROM photos').pluck().get()).toBe(0)
+  })
+
+  test('while the host iterates over rows of its own, writes wait', async () => {
+    const db = connect(newFile())
+    const store = open(db)
+    db.exec('CREATE TABLE photos (id TEXT); INSERT INTO photos VALUES (1), (2)')
+    const rows = db.prepare('SELECT * FROM photos').iterate()
+    rows.next()
+    const inserted = store.insert([record(Date.now() + 1000)])
+    setTimeout(() => rows.return?.(), 40)
+    expect(await inserted).toBe(true)
+  })
+
+  test('a transaction that does not end is given up on, and the next write finds its way', async () => {
+    const db = connect(newFile())
+    const store = new SqliteStore(db, { own: false, now: Date.now, longestWait: 50 })
+    db.exec('BEGIN')
+    await expect(store.insert([record(Date.now() + 1000)])).rejects.toThrow(StoreUnavailableError)
+    expect(db.inTransaction).toBe(true)
+    db.exec('COMMIT')
+    expect(await store.insert([record(Date.now() + 1000)])).toBe(true)
+  })
+
+  test('a Database that the host has closed fails at once', async () => {
+    const db = new SQLite(':memory:')
+    const store = openStore(db, Date.now)
+    db.close()
+    await expect(store.insert([record(Date.now() + 1000)])).rejects.toThrow(StoreUnavailableError)
+    expect(() => store.find('x')).toThrow(StoreUnavailableError)
+    await store.close()
+  })
+})
+
+describe('the tables', () => {
+  test('they stay as large as what is alive', async () => {
+    let time = Date.now()
+    const db = connect(newFile())
+    const store = open(db, () => time)
+    const count = (table: string) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get()
+    for (let minute = 0; minute < 100; minute++) {
+      const codes = Array.from({ length: 100 }, () => record(time + 60_000, { familyId: `f${minute}` }))
+      await Promise.all(codes.map((code) => store.insert([code])))
+      await store.revokeFamily(`f${minute}`, time + 60_000)
+      time += 60_000
+    }
+    // 10 000 codes have come and gone; only those of the last minutes are left.
+    expect(count('oauth_records')).toBeLessThanOrEqual(200)
+    expect(count('oauth_revocations')).toBeLessThanOrEqual(3)
+    const pages = db.pragma('page_count', { simple: true }) as number
+    expect(pages).toBeLessThan(100)
+  })
+
+  test('a backlog of expired rows is taken down little by little, never all in one write', async () => {
+    let time = Date.now()
+    const db = connect(newFile())
+    const store = open(db, () => time)
+    await store.insert(Array.from({ length: 1000 }, () => record(time + 1000)))
+    const families = Array.from({ length: 1000 }, (_, index) => store.revokeFamily(`f${index}`, time + 1000))
+    await Promise.all(families)
+    time += 2000
+    await store.insert([record(time + 1000)])
+    const count = (table: string) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get() as number
+    expect(count('oauth_records')).toBeGreaterThan(900)
+    expect(count('oauth_records')).toBeLessThan(1000)
+    expect(count('oauth_revocations')).toBeGreaterThan(900)
+    expect(count('oauth_revocations')).toBeLessThan(1000)
+  })
+
+  test('records have one key and no second index, and every statement about them uses it', async () => {
+    const db = connect(newFile())
+    const statements: string[] = []
+    const prepare = db.prepare.bind(db)
+    db.prepare = ((sql: string) => {
+      statements.push(sql)
+      return prepare(sql)
+    }) as typeof db.prepare
+    open(db)
+    expect(db.pragma('index_list(oauth_records)')).toEqual([
+      expect.objectContaining({ origin: 'pk', unique: 1 }),
+    ])
+    const aboutRecords = statements.filter((sql) => /oauth_records/.test(sql) && !/^CREATE/.test(sql))
+    expect(aboutRecords.length).toBeGreaterThan(4)
+    for (const sql of aboutRecords) {
+      const parameters = Array.from(sql.matchAll(/\?/g), () => null)
+      const plan = prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters) as { detail: string }[]
+      expect(plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)/.test(detail))).toEqual(
+        [],
+      )
+    }
+  })
+
+  test('ids are ordered by the time of expiry, whatever is in between', () => {
+    const now = Date.now()
+    const times = [0, 1, now - 1, now, now + 1, now + 3_600_000, now + 365 * 86_400_000, 2 ** 48 - 1]
+    const ids = times.map((time) => mintHandle(time).id)
+    expect([...ids].reverse().sort()).toEqual(ids)
+    expect(ids.map(expiryOf)).toEqual(times)
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/)
+  })
+})
