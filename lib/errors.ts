@@ -72,6 +72,8 @@ export class PageError extends OAuthError {
   readonly heading: string
   readonly hint: string | undefined
   readonly details: readonly { readonly label: string; readonly value: string }[]
+  /** Where the user can go on from here. */
+  readonly next: { readonly url: string; readonly label: string } | undefined
 
   constructor(
     code: ErrorCode,
@@ -80,6 +82,7 @@ export class PageError extends OAuthError {
       readonly message: string
       readonly hint?: string
       readonly details?: readonly { readonly label: string; readonly value: string }[]
+      readonly next?: { readonly url: string; readonly label: string }
     },
     details: OAuthErrorDetails,
   ) {
@@ -87,6 +90,7 @@ export class PageError extends OAuthError {
     this.heading = page.heading
     this.hint = page.hint
     this.details = page.details ?? []
+    this.next = page.next
   }
 }
 

@@ -26,6 +26,8 @@ export interface ProviderEvents {
   'refresh_token.reused': [{ clientId: string; userId: string; grantId: string }]
   /** The token endpoint refused a request. */
   'token.refused': [{ clientId?: string; error: string; reason: string }]
+  /** The token endpoint refused a request for its form alone: its method, its content type, its size. */
+  'request.refused': [{ endpoint: string; error: string; reason: string }]
   /** A client failed to authenticate. */
   'client.authentication_failed': [{ clientId?: string; reason: string; address: string }]
   /** `requireToken` refused a request. */
@@ -36,10 +38,10 @@ export interface ProviderEvents {
       userId?: string
       clientId?: string
       grantId?: string
-      by: 'user' | 'host' | 'user_gone' | 'client_deleted'
+      by: 'user' | 'host' | 'user_gone'
     },
   ]
-  /** A client was created, changed or deleted through `oauth.clients`. */
+  /** A client was created, changed or deleted through `oauth.clients`; deleting it ends every grant made to it. */
   'client.changed': [{ clientId: string; change: 'created' | 'updated' | 'secret_rotated' | 'deleted' }]
   /** Something failed that is neither the client's nor the user's fault. `reference` is also on the page that was shown. */
   'server.error': [{ error: unknown; endpoint: string; reference?: string }]
@@ -52,10 +54,13 @@ export type Emit = <Name extends EventName>(name: Name, ...event: ProviderEvents
 export type ProviderEmitter = EventEmitter<ProviderEvents>
 
 export function createEvents(): { events: ProviderEmitter; emit: Emit } {
-  const events: ProviderEmitter = new EventEmitter()
+  const events: ProviderEmitter = new EventEmitter({ captureRejections: true })
   const untyped = events as EventEmitter
 
-  // A listener that throws must not fail the request that it hears of.
+  // A listener that throws, now or later, must not fail the request that it hears of.
+  const blame = (error: unknown, name: unknown) =>
+    console.error(`oauthProvider: a listener of the event ${String(name)} threw`, error)
+  Object.assign(events, { [Symbol.for('nodejs.rejection')]: blame })
   const emit: Emit = (name, event) => {
     if (untyped.listenerCount(name) === 0) {
       if (name === 'server.error') console.error('oauthProvider:', (event as { error: unknown }).error)
@@ -66,7 +71,7 @@ export function createEvents(): { events: ProviderEmitter; emit: Emit } {
     try {
       untyped.emit(name, event)
     } catch (error) {
-      console.error(`oauthProvider: a listener of the event ${name} threw`, error)
+      blame(error, name)
     }
   }
   return { events, emit }

@@ -113,6 +113,7 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
     locals: PageLocals,
     req: IncomingMessage,
     res: ServerResponse,
+    // biome-ignore lint/suspicious/noConfusingVoidType: a function that sends the page through `res` returns nothing.
   ): Awaitable<string | void>
 
   /** Lifetimes in seconds. */

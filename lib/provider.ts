@@ -13,6 +13,7 @@ import type { Runtime } from './runtime.js'
 import { resolveSettings, type Settings } from './settings.js'
 import { openStore } from './store/open.js'
 import type { Grant } from './store/records.js'
+import { anId, anObject, refuseUnknown } from './validation.js'
 
 /** The grants of a provider: what users allowed clients. */
 export interface Grants {
@@ -67,7 +68,7 @@ export function oauthProvider<User extends object = HostUser>(
   return Object.assign(router as unknown as Middleware, {
     wellKnown: wellKnown(settings, metadata),
     requireToken: (scopes: string | readonly string[] = [], guard: RequireTokenOptions = {}) =>
-      requireToken(runtime, typeof scopes === 'string' ? scopes.split(' ').filter(Boolean) : scopes, guard),
+      requireToken(runtime, scopes, guard),
     clients: new ClientRegistry(runtime),
     grants: grantsOf(runtime),
     events,
@@ -109,20 +110,24 @@ function wellKnown(settings: Settings, metadata: MachineHandler): Middleware {
 
 function grantsOf({ store, emit }: Runtime): Grants {
   return {
-    async list({ userId, clientId } = {}) {
-      return store.listGrants({
-        ...(userId !== undefined && { userId: String(userId) }),
-        ...(clientId !== undefined && { clientId }),
-      })
+    async list(filter = {}) {
+      refuseUnknown('grants.list(filter).', anObject('grants.list(filter)', filter), ['userId', 'clientId'])
+      // A filter that is there but undefined, of a user who is not signed in, must not list everybody's.
+      const named = Object.entries(filter).map(([name, id]) => [
+        name,
+        anId(`grants.list(filter).${name}`, id),
+      ])
+      return store.listGrants(Object.fromEntries(named))
     },
     async revoke(grantId) {
-      const revoked = await store.revokeGrant(grantId)
+      const revoked = await store.revokeGrant(anId('grants.revoke(grantId)', grantId))
       if (revoked) emit('grant.revoked', { grantId, by: 'host' })
       return revoked
     },
     async revokeUser(userId) {
-      const revoked = await store.revokeUser(String(userId))
-      if (revoked > 0) emit('grant.revoked', { userId: String(userId), by: 'host' })
+      const id = anId('grants.revokeUser(userId)', userId)
+      const revoked = await store.revokeUser(id)
+      if (revoked > 0) emit('grant.revoked', { userId: id, by: 'host' })
       return revoked
     },
   }

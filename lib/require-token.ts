@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { covers } from './authorization/resource.js'
-import { OAuthError, publicError, StoreUnavailableError } from './errors.js'
-import { writeJson } from './http/machine.js'
+import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } from './errors.js'
+import { refuseAtHost } from './http/machine.js'
 import type { Runtime } from './runtime.js'
+import { knownScopes, type Settings } from './settings.js'
 import type { FoundRecord } from './store/records.js'
 import { accessTokenData } from './tokens/access-token.js'
 import { findByHandle } from './tokens/find.js'
 import { expiryOf } from './tokens/handle.js'
+import { anObject, describe, refuseUnknown } from './validation.js'
 
 /** Whom a request speaks for: what `requireToken` puts on `req.auth`. A superset of the MCP SDK's `AuthInfo`. */
 export interface TokenAuth<User extends object = object> {
@@ -39,9 +41,12 @@ const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
 /** Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750). */
 export function requireToken(
   runtime: Runtime,
-  scopes: readonly string[],
-  { resource: fixedResource }: RequireTokenOptions,
+  needed: string | readonly string[],
+  options: RequireTokenOptions,
 ): Middleware {
+  const named = typeof needed === 'string' ? needed.split(' ').filter(Boolean) : needed
+  const scopes = [...knownScopes('requireToken(scopes)', named, runtime.settings.scopes)]
+  const fixedResource = guardedResource(runtime.settings, options)
   return async (req, res, next) => {
     const resource = fixedResource ?? resourceOf(runtime, req)
     try {
@@ -82,13 +87,26 @@ async function check(
   }
 }
 
+/** A resource that no token could be for would lock everybody out. */
+function guardedResource({ resources, origin }: Settings, options: RequireTokenOptions): string | undefined {
+  const option = 'requireToken(scopes, options)'
+  refuseUnknown(`${option}.`, anObject(option, options), ['resource'])
+  const { resource } = options
+  if (resource === undefined) return undefined
+  if (typeof resource === 'string' && covers([origin, ...resources.keys()], resource)) return resource
+  throw new ConfigurationError(
+    `${option}.resource`,
+    `is ${describe(resource)}`,
+    `Pass a URL at ${origin} or below one of the option resources.`,
+  )
+}
+
 /** The token from the Authorization header and nowhere else: in a query it would be logged, and beside another one it would be a riddle. */
 function bearerToken(req: IncomingMessage): string {
   const { authorization } = req.headers
   if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) throw noToken()
   const [, token] = BEARER.exec(authorization) ?? []
-  const { body } = req as { body?: { access_token?: unknown } | undefined }
-  if (token === undefined || hasTwo(req, 'authorization') || body?.access_token !== undefined) {
+  if (token === undefined || hasTwo(req, 'authorization') || sendsTokenElsewhere(req)) {
     throw new OAuthError(
       'invalid_request',
       'Send one access token, as Authorization: Bearer and the token.',
@@ -100,6 +118,14 @@ function bearerToken(req: IncomingMessage): string {
   return token
 }
 
+/** RFC 6750 §2: one request, one method. In a JSON body the name is the API's own. */
+function sendsTokenElsewhere(req: IncomingMessage): boolean {
+  if (/[?&]access_token=/.test(req.url ?? '')) return true
+  const { body } = req as { body?: { access_token?: unknown } | undefined }
+  const isForm = /^application\/x-www-form-urlencoded\b/i.test(req.headers['content-type'] ?? '')
+  return isForm && body?.access_token !== undefined
+}
+
 /** Node drops a second Authorization header without a word. */
 function hasTwo(req: IncomingMessage, name: string): boolean {
   let count = 0
@@ -109,9 +135,14 @@ function hasTwo(req: IncomingMessage, name: string): boolean {
   return count > 1
 }
 
+/**
+ * The resource that a request is for. A path that URLs spell otherwise (dot segments, a backslash, a whole URL) reaches another route
+ * in Express than it names, so it is no resource of its own: only a token for the whole origin opens it.
+ */
 function resourceOf({ settings }: Runtime, req: IncomingMessage): string {
   const { originalUrl = '/' } = req as { originalUrl?: string }
   const url = settings.origin + originalUrl.split('?', 1)[0]
+  if (!URL.canParse(url) || new URL(url).href !== url) return settings.origin
   if (settings.resources.size === 0) return url
   const above = [...settings.resources.keys()].filter((resource) => covers([resource], url))
   return above.sort((a, b) => b.length - a.length)[0] ?? settings.origin
@@ -124,13 +155,16 @@ function refuse(
   next: (error?: unknown) => void,
   { error, scopes, resource }: { error: unknown; scopes: readonly string[]; resource: string },
 ): void {
-  if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) return next(error)
   const refusal = publicError(error)
   if (refusal.status >= 500)
     runtime.emit('server.error', { error: refusal.cause ?? error, endpoint: 'requireToken' })
+  if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) {
+    next(error)
+    return
+  }
   runtime.emit('access_token.refused', { error: refusal.code, reason: refusal.reason })
   const challenge = refusal.status < 500 && { 'WWW-Authenticate': challengeFor(refusal, scopes, resource) }
-  writeJson(req, res, {
+  refuseAtHost(req, res, {
     status: refusal.status,
     body: refusal.toJSON(),
     headers: { ...refusal.headers, ...challenge },
@@ -154,12 +188,18 @@ function challengeFor(refusal: OAuthError, scopes: readonly string[], resource: 
   return `Bearer ${attributes.map(([name, value]) => `${name}="${value}"`).join(', ')}`
 }
 
-/** Notes the use, to the hour, without making the request wait for it. */
-function touch({ store, emit }: Runtime, { grantId, grantLastUsedAt = 0 }: FoundRecord, now: number): void {
+/** Notes the use, to the hour, without making the request wait for it or depend on it. */
+async function touch(
+  { store, emit }: Runtime,
+  { grantId, grantLastUsedAt = 0 }: FoundRecord,
+  now: number,
+): Promise<void> {
   if (grantId === undefined || now - grantLastUsedAt < TOUCH_EVERY) return
-  Promise.resolve(store.touchGrant(grantId, now)).catch((error) => {
+  try {
+    await store.touchGrant(grantId, now)
+  } catch (error) {
     emit('server.error', { error, endpoint: 'requireToken' })
-  })
+  }
 }
 
 function noToken(): OAuthError {

@@ -1,6 +1,8 @@
+import type { Awaitable } from './awaitable.js'
 import { ConfigurationError } from './errors.js'
+import { resolveIssuer } from './issuer.js'
+import { resolveLifetimes } from './lifetimes.js'
 import type {
-  Awaitable,
   ClientMetadata,
   HostRequest,
   HostUser,
@@ -9,6 +11,7 @@ import type {
   ScopeOptions,
 } from './options.js'
 import { suggestion } from './suggestion.js'
+import { aBoolean, anArray, anObject, aString, describe, method, refuseUnknown } from './validation.js'
 
 export interface Scope {
   readonly name: string
@@ -61,16 +64,6 @@ const OPTIONS: Record<keyof OAuthProviderOptions, true> = {
   clock: true,
 }
 
-const DAY = 86_400
-const LIFETIMES: Lifetimes = {
-  authorizationCode: 60,
-  accessToken: 3600,
-  refreshToken: 30 * DAY,
-  refreshTokenTotal: 365 * DAY,
-  request: 3600,
-  refreshGrace: 10,
-}
-
 const OFFLINE_ACCESS: Scope = {
   name: 'offline_access',
   description: 'Keep this access while you are away',
@@ -83,8 +76,10 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     throw new ConfigurationError('(all)', 'are missing', 'Call oauthProvider({ issuer, findUser }).')
   }
   refuseUnknown('', options, Object.keys(OPTIONS))
+  const { loginUrl = '/login', clients = [], store = 'oauth.db', lifetimes = {}, resources = {} } = options
   const issuer = resolveIssuer(options.issuer)
-  const scopes = resolveScopes(options.scopes ?? {})
+  const scopes = resolveScopes(options.scopes === undefined ? {} : options.scopes)
+  const asked = [...scopes.values()].filter((scope) => scope.name !== OFFLINE_ACCESS.name)
   const marked = [...scopes.values()].filter((scope) => scope.default)
   const settings: Settings = {
     issuer: options.issuer,
@@ -95,54 +90,18 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     findUser: required('findUser', method(options, 'findUser')),
     currentUser: method(options, 'currentUser') ?? defaultCurrentUser,
     authTime: method(options, 'authTime'),
-    loginUrl: resolveLoginUrl(options.loginUrl ?? '/login'),
+    loginUrl: resolveLoginUrl(loginUrl),
     scopes,
-    defaultScopes: (marked.length > 0
-      ? marked
-      : [...scopes.values()].filter((scope) => scope !== OFFLINE_ACCESS)
-    ).map((scope) => scope.name),
-    clients: anArray('clients', options.clients ?? []),
-    store: resolveStore(options.store ?? 'oauth.db'),
+    defaultScopes: (marked.length > 0 ? marked : asked).map((scope) => scope.name),
+    clients: anArray('clients', clients),
+    store: resolveStore(store),
     templates: aString('templates', options.templates),
     render: method(options, 'render'),
-    lifetimes: resolveLifetimes(options.lifetimes ?? {}),
-    resources: resolveResources(options.resources ?? {}, scopes),
+    lifetimes: resolveLifetimes(lifetimes),
+    resources: resolveResources(resources, scopes),
     clock: method(options, 'clock') ?? Date.now,
   }
   return Object.freeze(settings)
-}
-
-/** RFC 8414 §2, RFC 9207 §2: clients compare the issuer byte for byte, so only one spelling can be right. */
-function resolveIssuer(issuer: unknown): URL {
-  const refuse = (problem: string, remedy: string) => new ConfigurationError('issuer', problem, remedy)
-  const example =
-    "Pass the public URL at which the router is mounted, such as 'https://photos.example/oauth'."
-  if (typeof issuer !== 'string' || issuer === '') throw refuse('is missing', example)
-  let url: URL
-  try {
-    url = new URL(issuer)
-  } catch {
-    throw refuse(`is not a URL: '${issuer}'`, example)
-  }
-  if (url.search !== '' || url.hash !== '' || /[?#]/.test(issuer)) {
-    throw refuse(`has a query or a fragment: '${issuer}'`, 'Remove it.')
-  }
-  if (issuer.endsWith('/'))
-    throw refuse(`ends with a slash: '${issuer}'`, `Write '${issuer.replace(/\/+$/, '')}'.`)
-  if (url.username !== '' || url.password !== '') throw refuse('holds a user name or password', 'Remove it.')
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
-    throw refuse(
-      `is not https: '${issuer}'`,
-      'Use https; http works only for localhost, 127.0.0.1 and [::1].',
-    )
-  }
-  const normalized = url.pathname === '/' ? url.origin : url.href
-  if (normalized !== issuer) throw refuse(`is not in its normal form: '${issuer}'`, `Write '${normalized}'.`)
-  return url
-}
-
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
 }
 
 function defaultCurrentUser(req: HostRequest): unknown {
@@ -154,12 +113,18 @@ function defaultCurrentUser(req: HostRequest): unknown {
 }
 
 function resolveLoginUrl(loginUrl: unknown): Settings['loginUrl'] {
-  if (typeof loginUrl === 'function') return loginUrl as Settings['loginUrl']
-  if (typeof loginUrl !== 'string' || !/^(\/(?!\/)|https?:\/\/)/.test(loginUrl)) {
+  if (typeof loginUrl === 'function') {
+    return (req, returnTo) => {
+      const url: unknown = loginUrl(req, returnTo)
+      if (typeof url === 'string' && url !== '') return url
+      throw new ConfigurationError('loginUrl', `gave ${describe(url)}`, 'Return the URL of your login page.')
+    }
+  }
+  if (typeof loginUrl !== 'string' || !/^(?:\/(?![/\\])|https?:\/\/)[^\s#\\]*$/.test(loginUrl)) {
     throw new ConfigurationError(
       'loginUrl',
-      'is not a path, a URL or a function',
-      "Pass a path such as '/login'.",
+      `is ${describe(loginUrl)}`,
+      "Pass a path such as '/login', an https URL or a function; a fragment (#) cannot be kept.",
     )
   }
   // Nothing in the value is percent-encoded: login pages and their sanitizers drop what is.
@@ -181,8 +146,8 @@ function resolveScopes(given: Readonly<Record<string, string | ScopeOptions>>): 
     refuseUnknown(`${option}.`, scope, ['description', 'required', 'default'])
     if (typeof scope.description !== 'string' || scope.description === '') {
       throw new ConfigurationError(
-        option,
-        'has no description',
+        `${option}.description`,
+        `is ${describe(scope.description)}`,
         'Give the sentence that the user reads: "See your photos".',
       )
     }
@@ -201,29 +166,6 @@ export function isScopeToken(value: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
 }
 
-function resolveLifetimes(given: Partial<Lifetimes>): Lifetimes {
-  refuseUnknown('lifetimes.', anObject('lifetimes', given), Object.keys(LIFETIMES))
-  const lifetimes = { ...LIFETIMES, ...given }
-  for (const [name, value] of Object.entries(lifetimes)) {
-    const least = name === 'refreshGrace' ? 0 : 1
-    if (!Number.isInteger(value) || value < least) {
-      throw new ConfigurationError(
-        `lifetimes.${name}`,
-        `is ${String(value)}`,
-        `Pass whole seconds, at least ${least}.`,
-      )
-    }
-  }
-  if (lifetimes.authorizationCode > 600) {
-    throw new ConfigurationError(
-      'lifetimes.authorizationCode',
-      `is ${lifetimes.authorizationCode}`,
-      'A code may live at most 600 seconds (RFC 6749 §4.1.2).',
-    )
-  }
-  return Object.freeze(lifetimes)
-}
-
 function resolveResources(
   given: NonNullable<OAuthProviderOptions['resources']>,
   scopes: ReadonlyMap<string, Scope>,
@@ -231,25 +173,33 @@ function resolveResources(
   const resources = new Map<string, readonly string[] | undefined>()
   for (const [resource, value] of Object.entries(anObject('resources', given))) {
     const option = `resources['${resource}']`
-    if (!URL.canParse(resource) || resource.includes('#')) {
+    if (!/^https?:\/\/[^?#]+$/.test(resource) || !URL.canParse(resource)) {
       throw new ConfigurationError(
         option,
-        'is not a URL',
-        "Name the API by its URL, such as 'https://photos.example/api'.",
+        'is not the URL of an API',
+        "Write it with scheme and host, without query and fragment: 'https://photos.example/api'.",
       )
     }
     refuseUnknown(`${option}.`, anObject(option, value), ['scopes'])
-    const unknown = value.scopes?.find((scope) => !scopes.has(scope))
-    if (unknown !== undefined) {
-      throw new ConfigurationError(
-        `${option}.scopes`,
-        `names the unknown scope '${unknown}'`,
-        'Add it to the option scopes.',
-      )
-    }
-    resources.set(resource, value.scopes)
+    resources.set(resource, value.scopes && knownScopes(`${option}.scopes`, value.scopes, scopes))
   }
   return resources
+}
+
+/** The same list, if every one of it is among the option `scopes`. */
+export function knownScopes(
+  option: string,
+  names: readonly string[],
+  scopes: ReadonlyMap<string, Scope>,
+): readonly string[] {
+  const unknown = anArray(option, names).find((name) => !scopes.has(name))
+  if (unknown === undefined) return names
+  const meant = suggestion(String(unknown), [...scopes.keys()])
+  throw new ConfigurationError(
+    option,
+    `names the unknown scope ${describe(unknown)}`,
+    meant ? `Did you mean '${meant}'?` : 'Add it to the option scopes.',
+  )
 }
 
 function resolveStore(store: unknown): string | object {
@@ -257,58 +207,12 @@ function resolveStore(store: unknown): string | object {
     return store
   throw new ConfigurationError(
     'store',
-    'is not a store',
+    `is ${describe(store)}`,
     "Pass a file name, ':memory:', a better-sqlite3 Database or a Store.",
   )
-}
-
-function refuseUnknown(prefix: string, given: object, known: readonly string[]): void {
-  for (const name of Object.keys(given)) {
-    if (known.includes(name)) continue
-    const meant = suggestion(name, known)
-    throw new ConfigurationError(
-      `${prefix}${name}`,
-      'is not known',
-      meant ? `Did you mean ${prefix}${meant}?` : `Known are: ${known.join(', ')}.`,
-    )
-  }
 }
 
 function required<T>(option: string, value: T | undefined): T {
   if (value !== undefined) return value
   throw new ConfigurationError(option, 'is missing', `Pass ${option}: (id) => users.find(id).`)
-}
-
-function method<Options extends object, Name extends keyof Options & string>(
-  options: Options,
-  name: Name,
-): Exclude<Options[Name], undefined> | undefined {
-  const value = options[name]
-  if (value === undefined) return undefined
-  if (typeof value === 'function') return value.bind(options)
-  throw new ConfigurationError(name, `is ${describe(value)}`, 'Pass a function.')
-}
-
-function aString(option: string, value: string | undefined): string | undefined {
-  if (value === undefined || (typeof value === 'string' && value !== '')) return value
-  throw new ConfigurationError(option, `is ${describe(value)}`, 'Pass a string.')
-}
-
-function aBoolean(option: string, value: boolean | undefined): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value
-  throw new ConfigurationError(option, `is ${describe(value)}`, 'Pass true or false.')
-}
-
-function anArray<T>(option: string, value: readonly T[]): readonly T[] {
-  if (Array.isArray(value)) return value
-  throw new ConfigurationError(option, `is ${describe(value)}`, 'Pass an array.')
-}
-
-function anObject<T extends object>(option: string, value: T): T {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw new ConfigurationError(option, `is ${describe(value)}`, 'Pass an object.')
-}
-
-function describe(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`
 }

@@ -1,6 +1,7 @@
 import { OAuthError } from '../errors.js'
+import { isLoopback } from '../issuer.js'
 import type { ClientMetadata } from '../options.js'
-import { isLoopback } from '../settings.js'
+import { isScopeToken } from '../settings.js'
 import type { Client, ClientSecret } from '../store/records.js'
 import { suggestion } from '../suggestion.js'
 
@@ -23,15 +24,21 @@ const FIELDS: Record<keyof ClientMetadata, true> = {
 }
 
 /** Schemes by which a browser would run or open something instead of handing the code to an app. */
-const DANGEROUS_SCHEMES = ['javascript', 'data', 'file', 'vbscript', 'blob', 'about', 'view-source', 'intent']
-const RESPONSE_PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description', 'id_token', 'access_token']
+const DANGEROUS_SCHEMES = [
+  ...['javascript', 'data', 'file', 'vbscript', 'blob', 'about', 'view-source', 'intent', 'filesystem'],
+  ...['ftp', 'ws', 'wss', 'mailto', 'tel', 'sms'],
+]
+/** RFC 6749 §4.1.2, RFC 9207 §2: a registered one would stand beside ours in the answer. */
+const RESPONSE_PARAMETERS = [
+  ...['code', 'state', 'iss', 'error', 'error_description', 'error_uri'],
+  ...['access_token', 'token_type', 'id_token', 'response'],
+]
 
 /** Checks client metadata (RFC 7591 §2) and makes a client of it; a refusal names the field and the remedy. */
 export function toClient(
   metadata: ClientMetadata,
   identity: { readonly id: string; readonly secret: ClientSecret | undefined; readonly createdAt: number },
 ): Client {
-  refuseUnknownFields(metadata)
   const { id, secret, createdAt } = identity
   const method = metadata.token_endpoint_auth_method
   const grantTypes = strings('grant_types', metadata.grant_types, GRANT_TYPES) ?? GRANT_TYPES
@@ -46,7 +53,7 @@ export function toClient(
     grantTypes,
   })
   return {
-    id: identifier(id),
+    id,
     name: string('client_name', metadata.client_name) ?? id,
     redirectUris,
     grantTypes,
@@ -58,8 +65,21 @@ export function toClient(
     ...(method !== undefined && { tokenEndpointAuthMethod: method }),
     ...optional('uri', webPage('client_uri', metadata.client_uri)),
     ...optional('logoUri', webPage('logo_uri', metadata.logo_uri)),
-    ...optional('scopes', string('scope', metadata.scope)?.split(' ').filter(Boolean)),
+    ...optional('scopes', scopeList(metadata.scope)),
   }
+}
+
+/** The secret that a host chose, checked; undefined where it chose none. RFC 6749 appendix A.2. */
+export function chosenSecret(metadata: ClientMetadata): string | undefined {
+  // One that is there but undefined, from an environment variable that is not set, must not make the client public.
+  if (!('client_secret' in metadata)) return undefined
+  const { client_secret: secret } = metadata
+  if (typeof secret === 'string' && /^[^\p{C}]+$/u.test(secret)) return secret
+  throw invalid(
+    'client_secret',
+    'is no text, or empty, or has invisible characters',
+    'Set it, or leave it out. Is an environment variable missing?',
+  )
 }
 
 /** The client under the names of RFC 7591, without its secret. */
@@ -99,6 +119,7 @@ function checkRedirectUri(uri: string, isPublic: boolean): void {
     throw refuse('has a character that a URI cannot have', 'Percent-encode it.')
   }
   if (!URL.canParse(uri)) throw refuse('is not an absolute URL', 'Write it with its scheme and host.')
+  if (/^https?:(?!\/\/[^/])/i.test(uri)) throw refuse('has no host', 'Write it with two slashes and a host.')
   if (uri.includes('#')) throw refuse('has a fragment', 'Remove the # and what follows it.')
   if (uri.includes('*')) throw refuse('has a wildcard', 'Register each redirect URI by itself.')
   const url = new URL(uri)
@@ -132,16 +153,19 @@ function checkAuthMethod(method: string | undefined, hasSecret: boolean): void {
 }
 
 /** Client ids are compared byte for byte, so nothing invisible may be in one. */
-function identifier(id: string): string {
-  if (/^[^\p{C}]{1,255}$/u.test(id) && id.trim() === id) return id
+export function identifier(id: unknown): string {
+  if (typeof id === 'string' && /^[^\p{C}]{1,255}$/u.test(id) && id.trim() === id) return id
   throw invalid(
     'client_id',
-    'is empty, too long or has invisible characters',
+    'is no text, or empty, too long, or has invisible characters',
     'Use letters, digits, - and _.',
   )
 }
 
-function refuseUnknownFields(metadata: ClientMetadata): void {
+export function refuseUnknownFields(metadata: ClientMetadata): void {
+  if (typeof metadata !== 'object' || metadata === null || Symbol.iterator in metadata) {
+    throw invalid('metadata', 'is not an object', "Write { client_name: '...', redirect_uris: ['...'] }.")
+  }
   const known = Object.keys(FIELDS)
   const unknown = Object.keys(metadata).find((name) => !known.includes(name))
   if (unknown === undefined) return
@@ -167,6 +191,12 @@ function string(field: string, value: unknown): string | undefined {
 function boolean(field: string, value: unknown): boolean | undefined {
   if (value === undefined || typeof value === 'boolean') return value
   throw invalid(field, 'is neither true nor false', 'Leave it out or give a boolean.')
+}
+
+function scopeList(value: unknown): readonly string[] | undefined {
+  const scopes = string('scope', value)?.split(' ').filter(Boolean)
+  if (scopes === undefined || (scopes.length > 0 && scopes.every(isScopeToken))) return scopes
+  throw invalid('scope', 'has a character that no scope can have', 'Write scopes separated by spaces.')
 }
 
 function webPage(field: string, value: unknown): string | undefined {

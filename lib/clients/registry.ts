@@ -3,7 +3,7 @@ import { ConfigurationError, OAuthError } from '../errors.js'
 import type { ClientMetadata } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
-import { toClient, toMetadata } from './metadata.js'
+import { chosenSecret, identifier, refuseUnknownFields, toClient, toMetadata } from './metadata.js'
 import { digestSecret, generateSecret, hashChosenSecret } from './secret.js'
 
 /** Metadata of a registered client. */
@@ -19,7 +19,8 @@ export class ClientRegistry {
 
   /** Registers a client. `client_secret` is in the answer of this call and never again. */
   async create(metadata: ClientMetadata): Promise<RegisteredClient> {
-    const id = metadata.client_id ?? randomBytes(16).toString('base64url')
+    refuseUnknownFields(metadata)
+    const id = identifier(metadata.client_id ?? randomBytes(16).toString('base64url'))
     if ((await this.#find(id)) !== undefined) {
       throw new OAuthError(
         'invalid_client_metadata',
@@ -50,6 +51,7 @@ export class ClientRegistry {
     clientId: string,
     changes: Omit<ClientMetadata, 'client_id' | 'client_secret'>,
   ): Promise<RegisteredClient> {
+    refuseUnknownFields(changes)
     const { secret, createdAt, ...client } = await this.#stored(clientId)
     for (const name of ['client_id', 'client_secret'] as const) {
       if (!(name in changes)) continue
@@ -103,43 +105,46 @@ export class ClientRegistry {
   }
 }
 
-async function newSecret({ client_secret: chosen, token_endpoint_auth_method: method }: ClientMetadata) {
+async function newSecret(metadata: ClientMetadata) {
+  const chosen = chosenSecret(metadata)
   if (chosen !== undefined) return { secret: chosen, stored: await hashChosenSecret(chosen) }
-  return method === 'none' ? { secret: undefined, stored: undefined } : generateSecret()
+  if (metadata.token_endpoint_auth_method !== 'none') return generateSecret()
+  return { secret: undefined, stored: undefined }
 }
 
 /** The clients of the option `clients`, by id. Their secrets stay in memory, as digests. */
 export function staticClients(clients: readonly ClientMetadata[], now: number): ReadonlyMap<string, Client> {
   const byId = new Map<string, Client>()
   for (const [index, metadata] of clients.entries()) {
-    const option = `clients[${index}]`
-    const { client_id: id, client_secret: secret } = metadata
-    if (typeof id !== 'string' || id === '')
-      throw new ConfigurationError(option, 'has no client_id', 'Give it one.')
-    if (byId.has(id))
-      throw new ConfigurationError(option, `repeats the client_id '${id}'`, 'Give each client its own.')
-    if (secret !== undefined && (typeof secret !== 'string' || secret === '')) {
+    const client = staticClient(`clients[${index}]`, metadata, now)
+    if (byId.has(client.id)) {
       throw new ConfigurationError(
-        `${option}.client_secret`,
-        'is empty',
-        'Set it, or leave it out for a public client. Is an environment variable missing?',
+        `clients[${index}].client_id`,
+        `repeats '${client.id}'`,
+        'Give each client its own.',
       )
     }
-    try {
-      byId.set(
-        id,
-        toClient(metadata, {
-          id,
-          secret: secret === undefined ? undefined : digestSecret(secret),
-          createdAt: now,
-        }),
-      )
-    } catch (error) {
-      if (!(error instanceof OAuthError)) throw error
-      throw new ConfigurationError(option, `('${id}') is refused: ${error.message}`, '', error)
-    }
+    byId.set(client.id, client)
   }
   return byId
+}
+
+function staticClient(option: string, metadata: ClientMetadata, now: number): Client {
+  try {
+    refuseUnknownFields(metadata)
+    const id = identifier(metadata.client_id)
+    const secret = chosenSecret(metadata)
+    return toClient(metadata, {
+      id,
+      secret: secret === undefined ? secret : digestSecret(secret),
+      createdAt: now,
+    })
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    const field = error.reason.replace(/^metadata_/, '')
+    const at = field === 'metadata' ? option : `${option}.${field}`
+    throw new ConfigurationError(at, 'is refused', error.message, error)
+  }
 }
 
 function isStatic(clientId: string): ConfigurationError {

@@ -20,18 +20,15 @@ export async function readForm(req: IncomingMessage): Promise<Parameters> {
       },
     )
   }
+  const { body } = req as { body?: unknown }
   if (!req.readableDidRead) {
-    const text = await readText(req)
-    if (text !== '') return Parameters.parse(text)
+    // A parser that met an empty body has come to its end without reading.
+    const text = req.readableEnded ? '' : await readText(req)
+    if (text !== '' || body === undefined) return Parameters.parse(text)
   }
-  return fromParser((req as { body?: unknown }).body)
-}
-
-function fromParser(body: unknown): Parameters {
   if (typeof body === 'string') return Parameters.parse(body)
   if (Buffer.isBuffer(body)) return Parameters.parse(body.toString())
   if (typeof body === 'object' && body !== null) return Parameters.fromParsed(body)
-  if (body === undefined) return Parameters.parse('')
   throw new OAuthError('invalid_request', 'The body was read by another middleware before the provider.', {
     reason: 'body_consumed',
   })
@@ -52,8 +49,7 @@ function readText(req: IncomingMessage): Promise<string> {
       chunks.push(chunk)
     })
     req.on('end', () => resolve(Buffer.concat(chunks).toString()))
-    req.on('error', reject)
-    req.on('close', () => reject(aborted()))
+    req.on('error', () => reject(aborted()))
   })
 }
 

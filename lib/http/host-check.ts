@@ -21,9 +21,10 @@ export class HostCheck {
     }
     if (!this.#csrfSeen && typeof (req as { csrfToken?: unknown }).csrfToken === 'function') {
       this.#csrfSeen = true
+      const { mount } = this.#settings
       this.#warn(
         'csrf_before_provider',
-        'A CSRF middleware of yours runs before the provider. It refuses POST /token with 403, since clients have no token of yours. Mount the provider first: app.use(oauth) before app.use(csurf()). The provider guards its own forms.',
+        `A CSRF middleware of yours runs before the provider. It refuses POST ${mount}/token and the consent form with 403, since they have no token of yours. Mount the provider between the session and it: app.use('${mount || '/'}', oauth) before app.use(csurf()). The provider guards its own forms.`,
       )
     }
   }

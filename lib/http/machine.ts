@@ -8,10 +8,15 @@ import type { MachineRequest } from './request.js'
 /** Answers one path for machines. It is called for every method and never hands on. */
 export type MachineHandler = (req: IncomingMessage, res: ServerResponse) => void
 
-/** RFC 6749 §5.1; Pragma for what still speaks HTTP/1.0. */
-const PRIVATE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
-const PUBLIC = { 'Cache-Control': 'public, max-age=300' }
 const EXPOSED = 'WWW-Authenticate, Retry-After'
+/** Open to every origin, without credentials, whatever a cors() of the host has said: nothing here depends on cookies. */
+const OPEN = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': EXPOSED,
+}
+/** RFC 6749 §5.1; Pragma for what still speaks HTTP/1.0. */
+const PRIVATE = { 'Cache-Control': 'no-store', Pragma: 'no-cache', 'X-Content-Type-Options': 'nosniff' }
+const PUBLIC = { 'Cache-Control': 'public, max-age=300', 'X-Content-Type-Options': 'nosniff' }
 
 /** An endpoint that takes a form by POST and answers JSON whatever happens. */
 export function formEndpoint(
@@ -20,75 +25,84 @@ export function formEndpoint(
   emit: Emit,
 ): MachineHandler {
   return (req, res) => {
-    if (req.method === 'OPTIONS') return answerPreflight(req, res, 'POST')
+    if (req.method === 'OPTIONS') return answerPreflight(res, 'POST')
     const refuse = (error: unknown) => {
       const refusal = publicError(error)
       if (refusal.status >= 500) emit('server.error', { error: refusal.cause ?? error, endpoint: path })
-      writeJson(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
+      answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
     }
-    if (req.method !== 'POST') return refuse(wrongMethod('POST'))
-    readForm(req)
-      .then((parameters) => {
-        const { authorization } = req.headers
-        return endpoint({ parameters, authorization, address: addressOf(req) })
-      })
-      .then((reply) => writeJson(req, res, reply))
-      .catch(refuse)
+    const refuseUnread = (error: unknown) => {
+      const { code, reason } = publicError(error)
+      emit('request.refused', { endpoint: path, error: code, reason })
+      refuse(error)
+    }
+    if (req.method !== 'POST') return refuseUnread(wrongMethod('POST'))
+    const { authorization } = req.headers
+    readForm(req).then((parameters) => {
+      return endpoint({ parameters, authorization, address: addressOf(req) })
+        .then((reply) => answer(req, res, reply))
+        .catch(refuse)
+    }, refuseUnread)
   }
 }
 
 /** A public document, the same for everybody. */
 export function documentEndpoint(document: object): MachineHandler {
   return (req, res) => {
-    if (req.method === 'OPTIONS') return answerPreflight(req, res, 'GET, HEAD')
+    if (req.method === 'OPTIONS') return answerPreflight(res, 'GET, HEAD')
     if (req.method === 'GET' || req.method === 'HEAD') {
-      return writeJson(req, res, { status: 200, body: document }, PUBLIC)
+      return answer(req, res, { status: 200, body: document }, PUBLIC)
     }
     const refusal = wrongMethod('GET, HEAD')
-    writeJson(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
+    answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
   }
 }
 
+/** A refusal on a route of the host's own. What a cors() of the host has allowed there stays as it is, but the challenge can be read. */
+export function refuseAtHost(req: IncomingMessage, res: ServerResponse, refusal: JsonReply): void {
+  if (!res.hasHeader('Access-Control-Allow-Origin')) answer(req, res, refusal)
+  else writeJson(req, res, refusal, { ...PRIVATE, 'Access-Control-Expose-Headers': EXPOSED })
+}
+
+function answer(
+  req: IncomingMessage,
+  res: ServerResponse,
+  reply: JsonReply,
+  caching: Readonly<Record<string, string>> = PRIVATE,
+): void {
+  if (!res.headersSent) res.removeHeader('Access-Control-Allow-Credentials')
+  writeJson(req, res, reply, { ...OPEN, ...caching })
+}
+
 /** One JSON answer, head and body in one go. */
-export function writeJson(
+function writeJson(
   req: IncomingMessage,
   res: ServerResponse,
   { status, body, headers }: JsonReply,
-  caching: Readonly<Record<string, string>> = PRIVATE,
+  standing: Readonly<Record<string, string>>,
 ): void {
   // The browser, or a middleware of the host, has been here first: nothing is left to say.
   if (res.headersSent || res.destroyed) return
   const text = JSON.stringify(body)
-  allowEveryOrigin(res)
   res.writeHead(status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
-    'X-Content-Type-Options': 'nosniff',
-    ...caching,
+    ...standing,
     ...headers,
   })
   res.end(req.method === 'HEAD' ? undefined : text)
 }
 
-function answerPreflight(_req: IncomingMessage, res: ServerResponse, methods: string): void {
-  allowEveryOrigin(res)
+function answerPreflight(res: ServerResponse, methods: string): void {
+  res.removeHeader('Access-Control-Allow-Credentials')
   res.writeHead(204, {
+    ...OPEN,
+    ...PRIVATE,
     'Access-Control-Allow-Methods': methods,
     'Access-Control-Allow-Headers': 'Authorization, Content-Type, MCP-Protocol-Version',
     'Access-Control-Max-Age': '86400',
   })
   res.end()
-}
-
-/**
- * Open to every origin, without credentials: nothing here depends on cookies. What a cors() of the host has set before is left alone,
- * since `*` beside its Allow-Credentials would be void.
- */
-function allowEveryOrigin(res: ServerResponse): void {
-  if (res.hasHeader('Access-Control-Allow-Origin')) return
-  res.removeHeader('Access-Control-Allow-Credentials')
-  res.setHeader('Access-Control-Allow-Origin', '*')
-  res.setHeader('Access-Control-Expose-Headers', EXPOSED)
 }
 
 function wrongMethod(allowed: string): OAuthError {

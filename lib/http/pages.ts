@@ -6,7 +6,7 @@ import type { PageLocals } from '../options.js'
 import { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
 import { readForm } from './body.js'
-import { readBrowserCookie, setBrowserCookie } from './browser-cookie.js'
+import { readBrowserCookies, setBrowserCookie } from './browser-cookie.js'
 import { checkCsrf } from './csrf.js'
 import { type Page, type PageReply, page } from './reply.js'
 import type { FormRequest, PageRequest } from './request.js'
@@ -75,12 +75,13 @@ export class PageWriter {
   }
 
   async #read(req: Request): Promise<PageRequest> {
-    const query = req.originalUrl.split('?', 2)[1] ?? ''
+    // A query may hold further question marks (RFC 3986 §3.4).
+    const [, query = ''] = req.originalUrl.split(/\?(.*)/s, 2)
     return {
       parameters: req.method === 'POST' ? await readForm(req) : Parameters.parse(query),
       id: String(req.params.id ?? ''),
       host: req,
-      browser: readBrowserCookie(req, this.#settings),
+      browsers: readBrowserCookies(req, this.#settings),
     }
   }
 
@@ -101,27 +102,36 @@ export class PageWriter {
     if (typeof html === 'string') res.end(html)
   }
 
-  /** Refusals are shown. What the host's own code threw goes to the host's error handler, unless the answer has begun. */
+  /** Refusals are shown, unless the answer has begun. */
   async #fail(error: unknown, req: Request, res: Response, next: NextFunction): Promise<void> {
-    if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) return next(error)
+    if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) {
+      return this.#handOver(error, req, res, next)
+    }
     if (res.headersSent || res.destroyed) return
     const refusal = publicError(error)
+    const { code, reason, status } = refusal
     const reference = randomBytes(6).toString('hex')
-    if (refusal.status >= 500) {
-      this.#emit('server.error', { error: refusal.cause ?? error, endpoint: req.path, reference })
-    }
-    this.#emit('authorization.refused', {
-      error: refusal.code,
-      reason: refusal.reason,
-      redirected: false,
-      reference,
-    })
+    if (status >= 500) this.#tell(refusal.cause ?? error, req, reference)
+    this.#emit('authorization.refused', { error: code, reason, redirected: false, reference })
     for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
     try {
       await this.#render(errorPage(refusal, reference), req, res)
     } catch (cause) {
-      next(cause)
+      this.#handOver(cause, req, res, next)
     }
+  }
+
+  /** What the host's own code threw, a page of its own included, goes to its error handler. */
+  #handOver(error: unknown, req: Request, res: Response, next: NextFunction): void {
+    this.#tell(error, req)
+    if (!res.headersSent) res.statusCode = 500
+    next(error)
+  }
+
+  /** Tells the pattern of the route, not the path: that may hold the handle of a pending request. */
+  #tell(error: unknown, req: Request, reference?: string): void {
+    const endpoint = String(req.route?.path ?? '')
+    this.#emit('server.error', { error, endpoint, ...(reference !== undefined && { reference }) })
   }
 }
 
@@ -134,6 +144,7 @@ function errorPage(refusal: OAuthError, reference: string): Page {
     message: refusal.message,
     hint: shown?.hint,
     details: shown?.details ?? [],
+    next: shown?.next,
     code: refusal.code,
     reference,
   }
@@ -144,10 +155,10 @@ function errorPage(refusal: OAuthError, reference: string): Page {
  * No `form-action`: Chromium applies it to the redirect after the form, and approving would do nothing. No script, no remote
  * content, never inside a frame (RFC 9700 §4.16).
  */
-function contentSecurityPolicy(nonce: string): string {
+function contentSecurityPolicy(nonce?: string): string {
   return [
     "default-src 'none'",
-    `style-src 'self' 'nonce-${nonce}'`,
+    nonce === undefined ? "style-src 'self'" : `style-src 'self' 'nonce-${nonce}'`,
     "img-src 'self' data:",
     "font-src 'self'",
     "base-uri 'none'",
@@ -161,7 +172,7 @@ function setHeaders(res: Response): void {
   res.setHeader('X-Content-Type-Options', 'nosniff')
   res.setHeader('X-Frame-Options', 'DENY')
   res.setHeader('Referrer-Policy', 'no-referrer')
-  res.setHeader('Content-Security-Policy', contentSecurityPolicy(''))
+  res.setHeader('Content-Security-Policy', contentSecurityPolicy())
   // Clients that open us in a popup keep hold of it (helmet's same-origin would cut the tie).
   res.setHeader('Cross-Origin-Opener-Policy', 'unsafe-none')
   // Pages are for the person in front of them, whatever a cors() of the host has said.

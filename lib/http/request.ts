@@ -16,8 +16,8 @@ export interface PageRequest {
   readonly id: string
   /** For the host's own functions. */
   readonly host: HostRequest
-  /** The value of our cookie, which says that two requests come from one browser. */
-  readonly browser: string | undefined
+  /** The values of our cookie, one of which says that two requests come from one browser. */
+  readonly browsers: readonly string[]
 }
 
 /** A page with a form, whose token is to be put into the form. */

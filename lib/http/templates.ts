@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ejs from 'ejs'
@@ -12,7 +12,7 @@ export type RenderPage = (page: PageName, locals: PageLocals) => string
 
 /** Compiles every page once, a file of the host's folder before the built-in one of the same name. */
 export function compileTemplates(folder: string | undefined): RenderPage {
-  if (folder !== undefined && !existsSync(folder)) {
+  if (folder !== undefined && !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new ConfigurationError(
       'templates',
       `names a folder that does not exist: '${folder}'`,

@@ -168,6 +168,8 @@ describe('deciding', () => {
 
     await page.goto(`${host.issuer}/authorized-applications`)
     await page.keyboard.press('Tab')
+    expect(await focused()).toMatch(/^Back to localhost:/)
+    await page.keyboard.press('Tab')
     expect(await focused()).toBe('https://rp.example/about')
     await page.keyboard.press('Tab')
     expect(await focused()).toBe('Withdraw access')
@@ -432,8 +434,8 @@ describe('what others wrote is text', () => {
     await page.goto(`${host.issuer}/authorized-applications`)
     expect(await page.getByRole('heading', { level: 2 }).textContent()).toBe(PAYLOAD)
     expect(await page.getByRole('article').getByRole('list').textContent()).toContain(PAYLOAD)
-    expect(await page.getByRole('link').textContent()).toBe(HOSTILE_URI)
-    expect(await page.getByRole('link').getAttribute('href')).toBe(HOSTILE_URI)
+    expect(await page.getByRole('article').getByRole('link').textContent()).toBe(HOSTILE_URI)
+    expect(await page.getByRole('article').getByRole('link').getAttribute('href')).toBe(HOSTILE_URI)
     expect(await markup()).toEqual([])
   })
 

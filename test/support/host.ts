@@ -81,6 +81,8 @@ export async function startHost(options: HostOptions = {}): Promise<Host> {
   const app = express()
   const server = createServer(app).listen(0)
   await once(server, 'listening')
+  // A test that fails before it closes its host must not keep the run from ending.
+  server.unref()
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`
   const issuer = `${origin}${mount}`
   const users = new Map<string, User>([

@@ -1,0 +1,31 @@
+import type { Lifetimes } from './options.js'
+import { aNumber, anObject, refuseUnknown } from './validation.js'
+
+const DAY = 86_400
+const LIFETIMES: Lifetimes = {
+  authorizationCode: 60,
+  accessToken: 3600,
+  refreshToken: 30 * DAY,
+  refreshTokenTotal: 365 * DAY,
+  request: 3600,
+  refreshGrace: 10,
+}
+
+/** A hundred years: what is longer could not be told from a mistake, nor kept in a key. */
+const LONGEST_LIFETIME = 36_500 * DAY
+
+export function resolveLifetimes(given: Partial<Lifetimes>): Lifetimes {
+  refuseUnknown('lifetimes.', anObject('lifetimes', given), Object.keys(LIFETIMES))
+  const lifetime = (name: keyof Lifetimes, range?: { least?: number; most?: number }) => {
+    const { [name]: value = LIFETIMES[name] } = given
+    return aNumber(`lifetimes.${name}`, value, { least: 1, most: LONGEST_LIFETIME, ...range })
+  }
+  return Object.freeze({
+    authorizationCode: lifetime('authorizationCode', { most: 600 }),
+    accessToken: lifetime('accessToken'),
+    refreshToken: lifetime('refreshToken'),
+    refreshTokenTotal: lifetime('refreshTokenTotal'),
+    request: lifetime('request'),
+    refreshGrace: lifetime('refreshGrace', { least: 0 }),
+  })
+}

@@ -1,0 +1,710 @@
+import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
+import express from 'express'
+import express4 from 'express4'
+import { Agent } from './support/agent.js'
+import {
+  authorizeUrl,
+  basic,
+  CHALLENGE,
+  callApi,
+  destination,
+  getCode,
+  getTokens,
+  postToken,
+  redeem,
+  refresh,
+  signedIn,
+  toConsent,
+  VERIFIER,
+} from './support/flow.js'
+import { type Host, type HostOptions, startHost } from './support/host.js'
+
+let host: Host
+let alice: Agent
+const unhandled = jest.fn()
+beforeAll(async () => {
+  process.on('unhandledRejection', unhandled)
+  host = await startHost()
+  alice = await signedIn(host, 'alice')
+})
+afterEach(async () => {
+  await new Promise(setImmediate)
+  expect(unhandled).not.toHaveBeenCalled()
+  expect(host.events.splice(0).filter(({ name }) => name === 'server.error')).toEqual([])
+})
+afterAll(async () => {
+  process.off('unhandledRejection', unhandled)
+  await host.close()
+})
+
+/** Posts a form as it is written. */
+function postForm(url: string, body: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    body,
+    redirect: 'manual',
+  })
+}
+
+const CONF = { authorization: basic('conf', 'conf-secret') }
+
+/** Sends bytes as they are and waits for the answer; 0 where the connection ends without one. */
+function raw(bytes: string): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(new URL(host.origin).port), 'localhost')
+    let text = ''
+    socket.setEncoding('latin1')
+    socket.on('data', (data) => {
+      text += data
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve(Number(text.split(' ', 2)[1] ?? 0)))
+    socket.end(Buffer.from(bytes, 'latin1'))
+  })
+}
+
+const AUTHORIZE = [
+  'client_id',
+  'redirect_uri',
+  'response_type',
+  'scope',
+  'state',
+  'prompt',
+  'code_challenge',
+  'code_challenge_method',
+  'resource',
+  'nonce',
+  'max_age',
+  'response_mode',
+  'login_hint',
+  'ui_locales',
+] as const
+const TOKEN = [
+  'grant_type',
+  'code',
+  'redirect_uri',
+  'code_verifier',
+  'client_id',
+  'client_secret',
+  'refresh_token',
+  'scope',
+  'resource',
+] as const
+
+describe('ROB-01 lists and objects in place of a value', () => {
+  const shapes = (name: string) => [
+    `${name}[]=a`,
+    `${name}=a&${name}=b`,
+    `${name}[a]=b`,
+    `${name}[toString]=1`,
+    `${name}[length]=9`,
+    `${name}[__proto__][x]=1`,
+  ]
+
+  test.each(AUTHORIZE)('/authorize: %s', async (name) => {
+    for (const shape of shapes(name)) {
+      const url = authorizeUrl(host, { params: { [name]: undefined, prompt: 'consent' } })
+      const page = await alice.get(`${url}&${shape}`)
+      if (page.status === 400) {
+        expect(page.location).toBeUndefined()
+        continue
+      }
+      expect(page.status).toBe(303)
+      // With brackets it is another parameter, which is unknown and ignored: the answer is that to a request without it.
+      expect(page.text).not.toContain('[object')
+      if (page.location?.startsWith('https://')) {
+        expect(destination(page).searchParams.get('code')).toBeNull()
+        expect(page.location).not.toMatch(/object|Object|\[/)
+      }
+    }
+  })
+
+  test.each(TOKEN)('/token: %s', async (name) => {
+    for (const parser of [undefined, true, false]) {
+      const other = await startHost({
+        ...(parser !== undefined && { before: (app) => app.use(express.urlencoded({ extended: parser })) }),
+      })
+      for (const shape of shapes(name)) {
+        const rest = new URLSearchParams({
+          grant_type: 'refresh_token',
+          refresh_token: 'x',
+          client_id: 'pub',
+        })
+        rest.delete(name)
+        const response = await postForm(`${other.issuer}/token`, `${rest}&${shape}`)
+        expect([400, 401]).toContain(response.status)
+        expect(await response.text()).not.toMatch(/object|toString|\[/)
+      }
+      await other.close()
+    }
+  })
+})
+
+describe('ROB-02 what is too much is refused soon, and holds nobody else up', () => {
+  const KB = 1024
+  const bodies: readonly (readonly [string, string])[] = [
+    ['10 000 parameters', 'a=1&'.repeat(10_000)],
+    ['10 000 parameters of one name', 'resource=x&'.repeat(5_500)],
+    ['1 000 brackets deep', `a${'[b]'.repeat(1000)}=1`],
+    ['1 MB in one value', `code=${'a'.repeat(KB * KB)}`],
+    ['1 MB of percent signs', '%'.repeat(KB * KB)],
+    ['64 KB of one parameter', `client_id=${'a'.repeat(63 * KB)}`],
+  ]
+  const hosts: readonly (readonly [string, HostOptions])[] = [
+    ['a bare host', {}],
+    [
+      'a host with urlencoded({ extended: true })',
+      { before: (app) => app.use(express.urlencoded({ extended: true })) },
+    ],
+    [
+      'a host with Express 4 urlencoded',
+      { before: (app) => app.use(express4.urlencoded({ extended: true })) },
+    ],
+  ]
+  describe.each(hosts)('on %s', (_, options) => {
+    test.each(bodies)('%s', async (_, body) => {
+      const other = await startHost(options)
+      other.app.use(((error, _req, res, _next) => {
+        res.status(error.status ?? 500).end()
+      }) as express.ErrorRequestHandler)
+      for (const path of ['/token', '/authorize', '/consent/x', '/authorized-applications']) {
+        const before = performance.now()
+        const response = await postForm(`${other.issuer}${path}`, body)
+        expect(performance.now() - before).toBeLessThan(1000)
+        expect(response.status).toBeLessThan(500)
+        // One unknown parameter is ignored, and to the page of applications goes only who is signed in.
+        const ignored = response.headers.get('location') ?? ''
+        if (response.status === 303)
+          expect(ignored).toMatch(/^\/oauth\/authorize\?a%5Bb%5D|^\/login\?return_to=\/oauth\//)
+        else expect(response.status).toBeGreaterThanOrEqual(400)
+      }
+      await other.close()
+    })
+  })
+
+  test('1 MB that comes in pieces without a length', async () => {
+    const stream = new ReadableStream({
+      async start(controller) {
+        for (let i = 0; i < 64; i++) {
+          controller.enqueue(new Uint8Array(16 * KB).fill(97))
+          await new Promise(setImmediate)
+        }
+        controller.close()
+      },
+    })
+    const response = await fetch(`${host.issuer}/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: stream,
+      duplex: 'half',
+    } as RequestInit)
+    expect(response.status).toBe(413)
+    expect(await response.json()).toMatchObject({ error: 'invalid_request' })
+  })
+
+  test('1 MB in the query does not pass Node; 15 KB does, and is a PAGE or goes back to the client', async () => {
+    const long = await fetch(`${host.issuer}/authorize?state=${'a'.repeat(KB * KB)}`).then(
+      ({ status }) => status,
+      () => 431,
+    )
+    expect([400, 414, 431]).toContain(long)
+    for (const name of AUTHORIZE) {
+      const page = await alice.get(authorizeUrl(host, { params: { [name]: 'a'.repeat(14_000) } }))
+      expect([303, 400]).toContain(page.status)
+    }
+    const many = await alice.get(`${authorizeUrl(host)}${'&a=1'.repeat(3000)}`)
+    expect(many.status).toBe(400)
+    expect(many.location).toBeUndefined()
+  })
+})
+
+describe('ROB-04 ROB-11 no value takes long to refuse', () => {
+  const strings: readonly (readonly [string, string])[] = [
+    ['one character', 'a'.repeat(60_000)],
+    ['a!', 'a!'.repeat(30_000)],
+    ['quotes', '"\''.repeat(20_000)],
+    ['spaces', ' '.repeat(60_000)],
+    ['slashes', 'https://'.repeat(7000)],
+    ['dots', `http://a${'.'.repeat(10_000)}`],
+    ['a long host', `http://a${'.a'.repeat(10_000)}`],
+    ['colons', 'http://[:::::::::::::]/x'],
+    ['equals signs', '='.repeat(60_000)],
+    ['tildes', '~'.repeat(60_000)],
+    ['loopback digits', `http://localhost:${'9'.repeat(50_000)}`],
+  ]
+  test.each(strings)('%s', async (_, value) => {
+    for (const name of TOKEN) {
+      const rest = { grant_type: 'authorization_code', code: 'x', code_verifier: VERIFIER, redirect_uri: 'x' }
+      const before = performance.now()
+      const { status } = await postForm(
+        `${host.issuer}/token`,
+        new URLSearchParams({ ...rest, [name]: value }).toString().slice(0, 65_000),
+        name.startsWith('client') ? {} : CONF,
+      )
+      expect(performance.now() - before).toBeLessThan(500)
+      expect([400, 401, 413]).toContain(status)
+    }
+    for (const name of [
+      'redirect_uri',
+      'scope',
+      'prompt',
+      'code_challenge',
+      'resource',
+      'client_id',
+      'state',
+    ] as const) {
+      const before = performance.now()
+      const page = await alice.get(authorizeUrl(host, { params: { [name]: value.slice(0, 4500) } }))
+      expect(performance.now() - before).toBeLessThan(500)
+      expect([303, 400]).toContain(page.status)
+      if (name === 'redirect_uri' || name === 'client_id') expect(page.location).toBeUndefined()
+    }
+  })
+})
+
+describe('ROB-05 client_id is compared byte for byte', () => {
+  test.each([
+    ['full width', '\uff43\uff4f\uff4e\uff46'],
+    ['a homoglyph', 'c\u043enf'],
+    ['upper case', 'CONF'],
+    ['a space behind', 'conf '],
+    ['a space before', ' conf'],
+    ['NUL', 'conf\0'],
+    ['NUL and more', 'conf\0x'],
+    ['a zero-width joiner', 'co\u200dnf'],
+    ['a combining mark', 'conf\u0301'],
+    ['percent-encoded twice', '%63onf'],
+    ['a name of Object.prototype', 'constructor'],
+    ['__proto__', '__proto__'],
+    ['SQL wildcards', '%'],
+    ['more SQL wildcards', 'con_'],
+    ['SQL', "' OR '1'='1"],
+  ])('%s is unknown', async (_, id) => {
+    const page = await alice.get(authorizeUrl(host, { params: { client_id: id } }))
+    expect(page.status).toBe(400)
+    expect(page.location).toBeUndefined()
+    const { status, body } = await postToken(
+      host,
+      { grant_type: 'refresh_token', refresh_token: 'x' },
+      {
+        headers: { authorization: basic(id, 'conf-secret') },
+      },
+    )
+    expect([status, body.error]).toEqual([401, 'invalid_client'])
+  })
+
+  test('NFC and NFD are two', async () => {
+    const other = await startHost()
+    await other.oauth.clients.create({
+      client_id: 'caf\u00e9',
+      client_secret: 'a-secret',
+      redirect_uris: ['https://x.example/cb'],
+    })
+    const params = { redirect_uri: 'https://x.example/cb' }
+    const known = await new Agent(other).get(
+      authorizeUrl(other, { params: { ...params, client_id: 'caf\u00e9' } }),
+    )
+    const unknown = await new Agent(other).get(
+      authorizeUrl(other, { params: { ...params, client_id: 'cafe\u0301' } }),
+    )
+    expect([known.status, unknown.status]).toEqual([303, 400])
+    await other.close()
+  })
+})
+
+describe('INJ-05 SQL and NUL are ordinary wrong values', () => {
+  const values = [
+    "' OR '1'='1",
+    '";DROP TABLE oauth_clients;--',
+    "%' --",
+    'a\0b',
+    '\0',
+    "x'); DELETE FROM oauth_records; --",
+  ]
+  test('everywhere, and nothing is lost', async () => {
+    const tokens = await getTokens(host)
+    const { code } = await getCode(host, { user: 'bob' })
+    for (const value of values) {
+      for (const name of TOKEN) {
+        const form = {
+          grant_type: 'authorization_code',
+          code: 'x',
+          redirect_uri: 'https://rp.example/cb',
+          [name]: value,
+        }
+        const { status, body } = await postToken(host, form)
+        expect([400, 401]).toContain(status)
+        expect(JSON.stringify(body)).not.toMatch(/sqlite|syntax|DROP|DELETE|\\u0000/i)
+      }
+      for (const name of AUTHORIZE) {
+        const page = await alice.get(authorizeUrl(host, { params: { [name]: value } }))
+        expect([303, 400]).toContain(page.status)
+      }
+      const page = await alice.get(`${host.issuer}/consent/${encodeURIComponent(value)}`)
+      expect(page.status).toBe(400)
+      expect(
+        (
+          await callApi(host, '/api/read', undefined, {
+            authorization: `Bearer ${encodeURIComponent(value)}`,
+          })
+        ).status,
+      ).toBeGreaterThanOrEqual(400)
+    }
+    expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
+    expect((await refresh(host, tokens.refresh_token)).status).toBe(200)
+    expect((await redeem(host, code)).status).toBe(200)
+  })
+})
+
+test('INJ-07 every authorization response carries iss, once, byte for byte that of the metadata', async () => {
+  const metadata = (await (await fetch(`${host.issuer}/.well-known/oauth-authorization-server`)).json()) as {
+    issuer: string
+  }
+  const answers: URL[] = []
+  for (const params of [
+    { response_type: 'token' },
+    { scope: 'nope' },
+    { code_challenge: 'x' },
+    { prompt: 'none consent' },
+    { prompt: 'none', scope: 'write' },
+    { request: 'x' },
+    { state: ['a', 'b'] },
+  ]) {
+    answers.push(destination(await alice.get(authorizeUrl(host, { client: 'pub', params }))))
+  }
+  for (const client of ['conf', 'pub', 'nat', 'multi', 'first'])
+    answers.push((await getCode(host, { client })).callback)
+  const { agent, page } = await toConsent(host, { params: { prompt: 'consent' } })
+  answers.push(
+    destination(
+      await agent.post(page.url, {
+        _csrf: /name="_csrf" value="([^"]+)"/.exec(page.text)?.[1],
+        decision: 'deny',
+      }),
+    ),
+  )
+  for (const { searchParams } of answers) {
+    expect(searchParams.getAll('iss')).toEqual([metadata.issuer])
+    for (const name of new Set(searchParams.keys())) expect(searchParams.getAll(name)).toHaveLength(1)
+    expect(searchParams.has('error') === searchParams.has('code')).toBe(false)
+    expect(searchParams.has('error_uri')).toBe(false)
+  }
+})
+
+test('INJ-08 no parameter sends the browser elsewhere', async () => {
+  const names = [
+    'next',
+    'returnTo',
+    'return_to',
+    'redirect',
+    'redirect_to',
+    'url',
+    'continue',
+    'target',
+    'RelayState',
+    'error_uri',
+    'post_logout_redirect_uri',
+    'loginUrl',
+  ]
+  const { page: consent } = await toConsent(host, { agent: alice, params: { prompt: 'consent' } })
+  for (const value of [
+    'https://evil.test',
+    '//evil.test',
+    '/\\evil.test',
+    '/%09/evil.test',
+    'javascript:alert(1)',
+    'https:evil.test',
+  ]) {
+    const query = names.map((name) => `${name}=${encodeURIComponent(value)}`).join('&')
+    for (const path of [
+      `${authorizeUrl(host)}&prompt=consent&`,
+      `${host.issuer}/authorized-applications?`,
+      `${consent.url}?`,
+      `${host.issuer}/authorize?`,
+    ]) {
+      for (const agent of [alice, new Agent(host)]) {
+        const page = await agent.get(path + query)
+        const location = page.headers.get('location') ?? ''
+        expect(location).not.toMatch(/evil|javascript/)
+        expect(page.text).not.toMatch(/(?:href|action|content)="[^"]*(?:evil|javascript)/)
+      }
+    }
+  }
+})
+
+test('INJ-10 no body and no query reaches Object.prototype', async () => {
+  const other = await startHost({
+    before: (app) => app.use(express.json(), express.urlencoded({ extended: true })),
+  })
+  for (const text of [
+    '__proto__[x]=1',
+    'constructor[prototype][x]=1',
+    '__proto__.x=1',
+    'a[__proto__][x]=1',
+    '__proto__=1',
+    'constructor=1&toString=2&hasOwnProperty=3',
+  ]) {
+    for (const path of ['/token', '/authorize', '/consent/x'])
+      expect((await postForm(`${other.issuer}${path}`, `${text}&client_id=pub`)).status).toBeLessThan(500)
+    expect((await fetch(`${other.issuer}/authorize?${text}`)).status).toBe(400)
+    const json = await fetch(`${other.issuer}/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"__proto__":{"x":1},"constructor":{"prototype":{"x":1}}}',
+    })
+    expect(json.status).toBe(400)
+    expect(({} as { x?: unknown }).x).toBeUndefined()
+  }
+  expect(other.events.filter(({ name }) => name === 'server.error')).toEqual([])
+  await other.close()
+})
+
+describe('what no HTTP library would send', () => {
+  const request = (line: string, ...headers: string[]) =>
+    `${[line, 'Host: x', 'Connection: close', ...headers].join('\r\n')}\r\n\r\n`
+  test.each([
+    [
+      'bytes that are no UTF-8 in the query',
+      request('GET /oauth/authorize?client_id=\xff\xfe&state=\xc0\xaf HTTP/1.1'),
+    ],
+    [
+      'broken percent-encoding in the query',
+      request('GET /oauth/authorize?client_id=%zz&state=%&%%=% HTTP/1.1'),
+    ],
+    ['broken percent-encoding in the path', request('GET /oauth/consent/%zz HTTP/1.1')],
+    ['encoded NUL in the path', request('GET /oauth/consent/%00 HTTP/1.1')],
+    ['an encoded slash in the path', request('GET /oauth/consent/..%2f..%2ftoken HTTP/1.1')],
+    ['dot segments', request('GET /oauth/consent/../authorize HTTP/1.1')],
+    ['a whole URL', request('GET http://evil.test/oauth/authorize HTTP/1.1')],
+    ['a fragment in the request line', request('GET /oauth/authorize?client_id=conf#x HTTP/1.1')],
+    ['HTTP/1.0 without Host', 'GET /oauth/authorize HTTP/1.0\r\n\r\n'],
+    [
+      'a cookie of garbage',
+      request(
+        'GET /oauth/consent/x HTTP/1.1',
+        `Cookie: ${'=;'.repeat(2000)}; oauth_browser_=;=oauth_browser; __proto__=x`,
+      ),
+    ],
+    [
+      'Basic of garbage',
+      request(
+        'POST /oauth/token HTTP/1.1',
+        'Authorization: Basic \xff\xfe',
+        'Content-Type: application/x-www-form-urlencoded',
+        'Content-Length: 0',
+      ),
+    ],
+    ['a method of its own', request('BREW /oauth/token HTTP/1.1')],
+    [
+      'two content types',
+      request(
+        'POST /oauth/token HTTP/1.1',
+        'Content-Type: text/plain',
+        'Content-Type: application/x-www-form-urlencoded',
+        'Content-Length: 0',
+      ),
+    ],
+    [
+      'a compressed body',
+      `${request(
+        'POST /oauth/token HTTP/1.1',
+        'Content-Type: application/x-www-form-urlencoded',
+        'Content-Encoding: gzip',
+        'Content-Length: 5',
+      )}\x1f\x8b\x08\0\0`,
+    ],
+  ])('%s is answered with 4xx or by the host, never 5xx', async (_, bytes) => {
+    const status = await raw(bytes)
+    expect(status).toBeGreaterThanOrEqual(400)
+    expect(status).toBeLessThan(500)
+  })
+})
+
+test('ROB-08 AUTHZ-08 a parameter in body and query of POST /authorize: the body alone counts', async () => {
+  const body = new URLSearchParams(authorizeUrl(host).split('?')[1])
+  body.set('prompt', 'consent')
+  const page = await alice.request(
+    `${host.issuer}/authorize?redirect_uri=https://evil.test/cb&client_id=pub&scope=write`,
+    {
+      method: 'POST',
+      body,
+    },
+  )
+  expect(page.location).not.toContain('evil')
+  expect((await alice.follow(page.location!)).text).not.toContain('Change your things')
+})
+
+test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code or token by accident', async () => {
+  // Nothing is remembered for the client whose requests are mutated, so that no code can come of a right one.
+  await host.oauth.grants.revokeUser('alice')
+  const tokens = await getTokens(host, { agent: alice, client: 'pub' })
+  const { page } = await toConsent(host, { agent: alice, params: { prompt: 'consent' } })
+  const random = generator('hostile')
+  const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!
+  const ATOMS = [
+    '',
+    'a',
+    '0',
+    '-1',
+    '1e308',
+    'NaN',
+    'null',
+    'undefined',
+    '__proto__',
+    'constructor',
+    '\0',
+    '\r\n',
+    '\u202e',
+    '\ud83d',
+    '%00',
+    '%',
+    '%zz',
+    '&',
+    '=',
+    '[]',
+    '[a]',
+    '{}',
+    '"',
+    "'",
+    '<',
+    '\\',
+    '//',
+    '../',
+    'https://evil.test',
+    'javascript:',
+    ' ',
+    '+',
+    '\t',
+    'é',
+    'a'.repeat(300),
+    tokens.refresh_token,
+    tokens.access_token,
+    CHALLENGE,
+    VERIFIER,
+    page.url,
+  ]
+  const mutate = (value: string): string => {
+    const at = Math.floor(random() * (value.length + 1))
+    return pick([
+      () => value,
+      () => value.slice(0, at) + pick(ATOMS) + value.slice(at),
+      () => value.slice(at),
+      () => pick(ATOMS),
+      () => value.slice(0, at) + value.slice(at + 1),
+      () => value.toUpperCase(),
+      () => value + value,
+    ])()
+  }
+  const RIGHT: Record<string, string> = {
+    response_type: 'code',
+    client_id: 'conf',
+    redirect_uri: 'https://rp.example/cb',
+    scope: 'read',
+    state: 's',
+    code_challenge: CHALLENGE,
+    code_challenge_method: 'S256',
+    grant_type: 'refresh_token',
+    refresh_token: 'x',
+    code: 'x',
+    code_verifier: VERIFIER,
+    prompt: 'consent',
+    resource: `${host.origin}/api`,
+    _csrf: 'x',
+    decision: 'approve',
+  }
+  const PATHS = [
+    '/oauth/authorize',
+    '/oauth/token',
+    '/oauth/token',
+    new URL(page.url).pathname,
+    '/oauth/authorized-applications',
+    '/oauth/.well-known/oauth-authorization-server',
+    '/.well-known/oauth-protected-resource/api',
+    '/api/read',
+    '/api/write',
+  ]
+  const TYPES = [
+    'application/x-www-form-urlencoded',
+    'application/x-www-form-urlencoded',
+    'application/x-www-form-urlencoded;charset=utf-7',
+    'application/json',
+    'multipart/form-data',
+    '',
+  ]
+  const METHODS = ['GET', 'GET', 'POST', 'POST', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']
+  const AUTHORIZATION = [
+    CONF.authorization,
+    'Basic',
+    'Basic !!!',
+    `Basic ${btoa('conf')}`,
+    'Bearer x',
+    `Bearer ${tokens.refresh_token}`,
+    'Digest x',
+  ]
+  const seen = new Map<number, number>()
+
+  const one = async () => {
+    const form = Object.entries(RIGHT)
+      .filter(() => random() < 0.7)
+      .flatMap(([name, value]) => {
+        const pair = `${encode(random() < 0.1 ? mutate(name) : name)}=${encode(random() < 0.3 ? mutate(value) : value)}`
+        return random() < 0.05 ? [pair, pair] : [pair]
+      })
+      .join('&')
+    const method = pick(METHODS)
+    const path =
+      random() < 0.05 ? `${pick(PATHS)}/${encodeURIComponent(toWellFormed(pick(ATOMS)))}` : pick(PATHS)
+    const withBody = method !== 'GET' && method !== 'HEAD'
+    const cookie = [...alice.cookies].map(([name, { value }]) => `${name}=${value}`).join('; ')
+    const response = await fetch(host.origin + path + (withBody && random() < 0.8 ? '' : `?${form}`), {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(random() < 0.7 && { cookie: random() < 0.1 ? cookie.slice(3) : cookie }),
+        ...(random() < 0.5 && { authorization: pick(AUTHORIZATION) }),
+        ...(withBody && { 'content-type': pick(TYPES) }),
+      },
+      ...(withBody && { body: form }),
+    })
+    seen.set(response.status, (seen.get(response.status) ?? 0) + 1)
+    const text = await response.text()
+    const location = response.headers.get('location') ?? ''
+    if (response.status >= 500) throw new Error(`${response.status} at ${method} ${path} ${form}`)
+    // Nobody presented the token of the form, nor a living code or refresh token of this client.
+    if (location.startsWith('https:')) expect(location).not.toMatch(/[?&]code=/)
+    if (path === '/oauth/token') expect(text).not.toContain('access_token')
+    if (location !== '')
+      expect(location).toMatch(/^(\/oauth\/|\/login\?return_to=\/oauth\/|https:\/\/rp\.example\/cb\?)/)
+  }
+  for (let round = 0; round < 250; round++) await Promise.all(Array.from({ length: 16 }, one))
+  expect([...seen.values()].reduce((sum, count) => sum + count)).toBe(4000)
+  for (const status of [200, 303, 400, 401, 405]) expect(seen.get(status)).toBeGreaterThan(20)
+  expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
+}, 60_000)
+
+/** The same numbers in every run. */
+function generator(seed: string): () => number {
+  let block = createHash('sha256').update(seed).digest()
+  let at = 0
+  return () => {
+    if (at + 4 > block.length) {
+      block = createHash('sha256').update(block).digest()
+      at = 0
+    }
+    at += 4
+    return block.readUInt32BE(at - 4) / 2 ** 32
+  }
+}
+
+/** Mostly percent-encoded, as clients do; what cannot be is left as it is. */
+function encode(value: string): string {
+  return encodeURIComponent(toWellFormed(value)).replace(/%25(zz|00)?/g, (all) =>
+    all === '%25' ? '%25' : '%zz',
+  )
+}
+
+function toWellFormed(value: string): string {
+  return Buffer.from(value).toString()
+}
