@@ -41,6 +41,14 @@ export interface ClientMetadata {
   readonly client_uri?: string
   /** The client's logo, https. The built-in pages show no remote images. */
   readonly logo_uri?: string
+  /** The client's privacy policy, https; linked on the consent page. */
+  readonly policy_uri?: string
+  /** The client's terms of service, https; linked on the consent page. */
+  readonly tos_uri?: string
+  /** How to reach those who run the client. Kept, and shown to nobody. */
+  readonly contacts?: readonly string[]
+  /** `web` or `native`. Kept for whoever reads it; what a redirect URI may be follows from the URI itself. */
+  readonly application_type?: string
   /** `client_secret_basic`, `client_secret_post` or `none`. Default: `none` without a secret; either of the two others with one. */
   readonly token_endpoint_auth_method?: string
   /** Default: `authorization_code` and `refresh_token`. */

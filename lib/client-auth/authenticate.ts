@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { FailureLimit } from '../clients/failure-limit.js'
-import { findClient } from '../clients/find.js'
+import { findClient, reportable } from '../clients/find.js'
 import { SecretVerifier } from '../clients/secret.js'
 import { OAuthError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
@@ -47,7 +47,7 @@ export class ClientAuthenticator {
       if (error instanceof OAuthError) {
         const { reason } = error
         this.#runtime.emit('client.authentication_failed', {
-          clientId: credentials.clientId,
+          clientId: reportable(credentials.clientId),
           reason,
           address,
         })

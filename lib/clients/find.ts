@@ -9,3 +9,8 @@ export async function findClient(
   const client = clients.get(id) ?? (await store.findClient(id))
   return client?.disabled ? undefined : client
 }
+
+/** A presented client_id as it may stand in an event: strangers choose it, and no real one is longer or has invisible characters. */
+export function reportable(clientId: string): string {
+  return clientId.slice(0, 255).replace(/\p{C}/gu, '?')
+}

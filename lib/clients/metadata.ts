@@ -14,6 +14,10 @@ const FIELDS: Record<keyof ClientMetadata, true> = {
   client_name: true,
   client_uri: true,
   logo_uri: true,
+  policy_uri: true,
+  tos_uri: true,
+  contacts: true,
+  application_type: true,
   token_endpoint_auth_method: true,
   grant_types: true,
   response_types: true,
@@ -65,6 +69,10 @@ export function toClient(
     ...(method !== undefined && { tokenEndpointAuthMethod: method }),
     ...optional('uri', webPage('client_uri', metadata.client_uri)),
     ...optional('logoUri', webPage('logo_uri', metadata.logo_uri)),
+    ...optional('policyUri', webPage('policy_uri', metadata.policy_uri)),
+    ...optional('tosUri', webPage('tos_uri', metadata.tos_uri)),
+    ...optional('contacts', strings('contacts', metadata.contacts)),
+    ...optional('applicationType', applicationType(metadata.application_type)),
     ...optional('scopes', scopeList(metadata.scope)),
   }
 }
@@ -92,6 +100,10 @@ export function toMetadata(client: Client): ClientMetadata & { client_id: string
     response_types: client.grantTypes.includes('authorization_code') ? ['code'] : [],
     ...optional('client_uri', client.uri),
     ...optional('logo_uri', client.logoUri),
+    ...optional('policy_uri', client.policyUri),
+    ...optional('tos_uri', client.tosUri),
+    ...optional('contacts', client.contacts),
+    ...optional('application_type', client.applicationType),
     ...optional('token_endpoint_auth_method', client.secret ? client.tokenEndpointAuthMethod : 'none'),
     ...optional('scope', client.scopes?.join(' ')),
     skip_consent: client.skipConsent,
@@ -186,6 +198,13 @@ function strings(field: string, value: unknown, known?: readonly string[]): read
 function string(field: string, value: unknown): string | undefined {
   if (value === undefined || (typeof value === 'string' && value !== '')) return value
   throw invalid(field, 'is not a string', 'Leave it out or give a string that is not empty.')
+}
+
+/** OpenID Connect Dynamic Client Registration §2. Kept for whoever reads it: what a redirect URI may be follows from the URI. */
+function applicationType(value: unknown): string | undefined {
+  const type = string('application_type', value)
+  if (type === undefined || type === 'web' || type === 'native') return type
+  throw invalid('application_type', `is ${type}`, 'Use web or native.')
 }
 
 function boolean(field: string, value: unknown): boolean | undefined {

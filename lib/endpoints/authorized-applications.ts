@@ -39,7 +39,13 @@ async function applicationsPage(
   const grants = await runtime.store.listGrants({ userId: user.id })
   const applications = await Promise.all(grants.map((grant) => application(runtime, grant)))
   const { id, name, email } = user
-  const locals = { user: { id, name, email }, applications, action: pathOf(runtime), csrfToken, notice }
+  const locals = {
+    user: { id, name, email },
+    applications,
+    action: pathOf(runtime),
+    csrfToken: csrfToken(),
+    notice,
+  }
   return page('authorized-applications', 'Applications with access', locals, status)
 }
 

@@ -25,7 +25,7 @@ export async function consentPage(
   const posted = request.parameters.get('decision') !== undefined
   const action = pathOf(runtime, pending)
   const locals = {
-    client: { id: client.id, name: client.name, uri: client.uri, logoUri: client.logoUri, verified: true },
+    client: { ...shownClient(client), verified: true },
     destination: { ...destinationOf(redirectUri), proven: clientProvesItself(client, redirectUri) },
     user: { id: user.id, name: user.name, email: user.email },
     switchUserUrl: runtime.settings.loginUrl(request.host, action),
@@ -34,7 +34,7 @@ export async function consentPage(
     }),
     grantedScopes: known.map(({ name, description }) => ({ name, description })),
     action,
-    csrfToken: request.csrfToken,
+    csrfToken: request.csrfToken(),
     notice,
   }
   return page('consent', `Connect ${client.name}`, locals, status)
@@ -53,6 +53,10 @@ export function leave(client: Client, { state }: PendingRequest, url: string): P
     client: { name: client.name },
     destination,
   })
+}
+
+function shownClient({ id, name, uri, logoUri, policyUri, tosUri }: Client) {
+  return { id, name, uri, logoUri, policyUri, tosUri }
 }
 
 /** Where the page of a request lies. */

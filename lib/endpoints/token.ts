@@ -1,4 +1,5 @@
 import type { ClientAuthenticator } from '../client-auth/authenticate.js'
+import { reportable } from '../clients/find.js'
 import { OAuthError } from '../errors.js'
 import { authorizationCode } from '../grants/authorization-code.js'
 import type { GrantType } from '../grants/grant-type.js'
@@ -22,7 +23,8 @@ export async function token(
   authenticator: ClientAuthenticator,
   { parameters, authorization, address }: MachineRequest,
 ): Promise<JsonReply> {
-  let clientId = parameters.get('client_id')
+  const presented = parameters.get('client_id')
+  let clientId = presented && reportable(presented)
   try {
     const client = await authenticator.authenticate({ parameters, authorization }, address)
     clientId = client.id

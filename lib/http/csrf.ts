@@ -5,10 +5,11 @@ import type { Parameters } from '../parameters.js'
 /** Our part of the host's session. */
 const SESSION_KEY = 'oauthProvider'
 
-export interface CsrfResult {
-  readonly token: string
-  /** False where the form came without the token of this session. */
+export interface Csrf {
+  /** True only for a form that was posted from a page of ours, with the token of this session. */
   readonly accepted: boolean
+  /** The token for the next form. A session that has none of ours yet is written to only now. */
+  readonly token: () => string
 }
 
 /**
@@ -18,28 +19,34 @@ export interface CsrfResult {
 const guard = csurf({ sessionKey: 'bag', value: (req) => (req as unknown as StandIn).token })
 
 interface StandIn {
-  readonly method: string
+  readonly method: 'GET' | 'POST'
   readonly bag: object
   readonly token: string
   csrfToken?: () => string
 }
 
-/** Checks a form that was posted, and gives the token for the next one. Undefined where the host has no session. */
-export function checkCsrf(req: Request, parameters: Parameters): CsrfResult | undefined {
+/** Guards a form; undefined where the host has no session. */
+export function checkCsrf(req: Request, parameters: Parameters): Csrf | undefined {
   const { session } = req as { session?: unknown } as { session?: Record<string, object> | null }
   if (session === undefined || session === null) return undefined
-  session[SESSION_KEY] ??= {}
-  const standIn: StandIn = {
-    method: req.method,
-    bag: session[SESSION_KEY],
-    token: parameters.get('_csrf') ?? '',
+  const crossSite = req.headers['sec-fetch-site'] === 'cross-site'
+  const bag = session[SESSION_KEY]
+  const posted = { method: 'POST', bag: bag ?? {}, token: parameters.get('_csrf') ?? '' } as const
+  return {
+    accepted: req.method === 'POST' && !crossSite && bag !== undefined && passes(posted),
+    token: () => {
+      session[SESSION_KEY] ??= {}
+      const shown: StandIn = { method: 'GET', bag: session[SESSION_KEY], token: '' }
+      passes(shown)
+      return shown.csrfToken?.() ?? ''
+    },
   }
+}
+
+function passes(standIn: StandIn): boolean {
   let refusal: unknown
   guard(standIn as unknown as Request, {} as Response, (error?: unknown) => {
     refusal = error
   })
-  // Our forms are only ever sent from our own pages.
-  const crossSite = req.headers['sec-fetch-site'] === 'cross-site'
-  const posted = req.method === 'POST'
-  return { token: standIn.csrfToken?.() ?? '', accepted: posted && refusal === undefined && !crossSite }
+  return refusal === undefined
 }

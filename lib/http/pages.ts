@@ -191,7 +191,7 @@ function sessionMissing(): OAuthError {
   return new OAuthError('server_error', 'This page needs a session, and there is none.', {
     reason: 'session_missing',
     cause: new Error(
-      'oauthProvider found no req.session. Mount express-session before the provider: app.use(session({ ... })).',
+      'oauthProvider found no req.session. Mount express-session before the provider, app.use(session({ ... })), with a cookie whose path covers it.',
     ),
   })
 }

@@ -22,5 +22,5 @@ export interface PageRequest {
 
 /** A page with a form, whose token is to be put into the form. */
 export interface FormRequest extends PageRequest {
-  readonly csrfToken: string
+  readonly csrfToken: () => string
 }

@@ -10,6 +10,10 @@ export interface Client {
   readonly redirectUris: readonly string[]
   readonly uri?: string
   readonly logoUri?: string
+  readonly policyUri?: string
+  readonly tosUri?: string
+  readonly contacts?: readonly string[]
+  readonly applicationType?: string
   /** Undefined for a client with a secret that registered no method: it may use either of the two. */
   readonly tokenEndpointAuthMethod?: string
   readonly grantTypes: readonly string[]
@@ -28,7 +32,7 @@ export interface Grant {
   readonly userId: string
   readonly clientId: string
   readonly scopes: readonly string[]
-  /** The RFC 8707 resources that were asked for beside the scopes. */
+  /** The RFC 8707 resources that it is for; the issuer's origin where a request named none. */
   readonly resources: readonly string[]
   /** Milliseconds. */
   readonly createdAt: number
