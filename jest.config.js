@@ -6,7 +6,7 @@ export default {
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/consumers/'],
   testEnvironment: 'node',
-  testTimeout: 30_000,
+  testTimeout: 120_000,
   maxWorkers: 2,
   moduleNameMapper: {
     '^express-oauth-provider$': '<rootDir>/lib/index.ts',

@@ -13,6 +13,7 @@ const common = {
   absWorkingDir: root,
   entryPoints: { index: 'lib/index.ts', 'store-contract': 'lib/store/contract.ts' },
   bundle: true,
+  external: packages,
   platform: 'node',
   target: 'node20.19',
   logLevel: 'warning',
@@ -22,13 +23,11 @@ const common = {
 rmSync(dist, { recursive: true, force: true })
 
 await Promise.all([
-  build({ ...common, format: 'esm', outdir: 'dist/esm', external: packages }),
+  build({ ...common, format: 'esm', outdir: 'dist/esm' }),
   build({
     ...common,
     format: 'cjs',
     outdir: 'dist/cjs',
-    // jose is ESM only, and a host's Jest cannot require that: this build carries it inside.
-    external: packages.filter((name) => name !== 'jose'),
     define: { 'import.meta.url': 'importMetaUrl' },
     banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   }),

@@ -28,6 +28,7 @@ const STATUS = {
 /** An error code of the OAuth specifications that this provider answers with. */
 export type ErrorCode = keyof typeof STATUS
 
+/** What an `OAuthError` holds beside its code and its public description. */
 export interface OAuthErrorDetails {
   /** Stable machine name of what went wrong, for events and logs: `code_expired`, `pkce_missing`, ... */
   readonly reason: string
@@ -45,11 +46,16 @@ export interface OAuthErrorDetails {
  */
 export class OAuthError extends Error {
   override readonly name = 'OAuthError'
+  /** The `error` that goes over the wire (RFC 6749 §4.1.2.1, §5.2). */
   readonly code: ErrorCode
+  /** Stable machine name of what went wrong: `code_expired`. */
   readonly reason: string
+  /** Status at machine endpoints. Default: the usual one of the code. */
   readonly status: number
+  /** Further response headers. Default: none. */
   readonly headers: Readonly<Record<string, string>>
 
+  /** `description` is public; characters that RFC 6749 §5.2 does not allow in it become apostrophes. */
   constructor(code: ErrorCode, description: string, details: OAuthErrorDetails) {
     // RFC 6749 §5.2: error_description has no quote, backslash or control character.
     super(description.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'"), { cause: details.cause })
@@ -59,6 +65,7 @@ export class OAuthError extends Error {
     this.headers = details.headers ?? {}
   }
 
+  /** The body of the answer (RFC 6749 §5.2). */
   toJSON(): { error: ErrorCode; error_description: string } {
     return { error: this.code, error_description: this.message }
   }
@@ -74,6 +81,8 @@ export class PageError extends OAuthError {
   readonly details: readonly { readonly label: string; readonly value: string }[]
   /** Where the user can go on from here. */
   readonly next: { readonly url: string; readonly label: string } | undefined
+  /** The client that sent the request, where it is known. */
+  readonly clientId: string | undefined
 
   constructor(
     code: ErrorCode,
@@ -84,13 +93,14 @@ export class PageError extends OAuthError {
       readonly details?: readonly { readonly label: string; readonly value: string }[]
       readonly next?: { readonly url: string; readonly label: string }
     },
-    details: OAuthErrorDetails,
+    details: OAuthErrorDetails & { readonly clientId?: string | undefined },
   ) {
     super(code, page.message, details)
     this.heading = page.heading
     this.hint = page.hint
     this.details = page.details ?? []
     this.next = page.next
+    this.clientId = details.clientId
   }
 }
 
@@ -99,14 +109,14 @@ export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError'
 }
 
-/** An option of the host that cannot work. Thrown at construction, or by `oauth.clients` for metadata that is refused. */
+/** Something of the host's that cannot work: an option, or an argument of `requireToken`, `grants` or `clients`. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
-  /** The option at fault, as a path: `lifetimes.accessToken`, `clients[0].redirect_uris`. */
+  /** What is at fault, as a path: `lifetimes.accessToken`, `clients[0].redirect_uris`, `grants.revoke(grantId)`. */
   readonly option: string
 
   constructor(option: string, problem: string, remedy: string, cause?: unknown) {
-    super(`oauthProvider: option ${option} ${problem}. ${remedy}`, { cause })
+    super(`oauthProvider: ${option} ${problem}. ${remedy}`, { cause })
     this.option = option
   }
 }

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events'
+import type { ErrorCode } from './errors.js'
 
 /** What `oauth.events` tells the host. No event ever holds a token, a code, a secret or a cookie. Names and reasons are stable. */
 export interface ProviderEvents {
   /** An authorization request was refused, by redirect or on a page. */
   'authorization.refused': [
-    { clientId?: string; error: string; reason: string; redirected: boolean; reference?: string },
+    { clientId?: string; error: ErrorCode; reason: string; redirected: boolean; reference?: string },
   ]
   /** The browser was sent to the host's login. */
   'login.required': [{ clientId: string }]
@@ -25,21 +26,17 @@ export interface ProviderEvents {
   /** A rotated refresh token came again outside its grace: its family has been revoked (RFC 9700 §4.14.2). */
   'refresh_token.reused': [{ clientId: string; userId: string; grantId: string }]
   /** The token endpoint refused a request. */
-  'token.refused': [{ clientId?: string; error: string; reason: string }]
-  /** The token endpoint refused a request for its form alone: its method, its content type, its size. */
-  'request.refused': [{ endpoint: string; error: string; reason: string }]
+  'token.refused': [{ clientId?: string; error: ErrorCode; reason: string }]
+  /** The token endpoint refused a request for its form alone, its method, its content type, its size; or a page that belongs to no authorization request refused one. `reference` is on that page. */
+  'request.refused': [{ endpoint: string; error: ErrorCode; reason: string; reference?: string }]
   /** A client failed to authenticate. */
   'client.authentication_failed': [{ clientId?: string; reason: string; address: string }]
   /** `requireToken` refused a request. */
-  'access_token.refused': [{ error: string; reason: string }]
-  /** A grant and every token of it has been revoked. */
+  'access_token.refused': [{ error: ErrorCode; reason: string }]
+  /** A grant and every token of it has been revoked; `userId` alone says that all of this user have. */
   'grant.revoked': [
-    {
-      userId?: string
-      clientId?: string
-      grantId?: string
-      by: 'user' | 'host' | 'user_gone'
-    },
+    | { userId: string; clientId: string; grantId: string; by: 'user' | 'host' }
+    | { userId: string; clientId?: undefined; grantId?: undefined; by: 'host' | 'user_gone' },
   ]
   /** A client was created, changed or deleted through `oauth.clients`; deleting it ends every grant made to it. */
   'client.changed': [{ clientId: string; change: 'created' | 'updated' | 'secret_rotated' | 'deleted' }]
@@ -49,8 +46,11 @@ export interface ProviderEvents {
   warning: [{ code: string; message: string }]
 }
 
+/** The name of an event. */
 export type EventName = keyof ProviderEvents
+/** Tells an event, whoever listens; a listener that throws is reported and does no harm. */
 export type Emit = <Name extends EventName>(name: Name, ...event: ProviderEvents[Name]) => void
+/** The type of `oauth.events`: Node's emitter, with these events. */
 export type ProviderEmitter = EventEmitter<ProviderEvents>
 
 export function createEvents(): { events: ProviderEmitter; emit: Emit } {

@@ -1,8 +1,17 @@
-import type { TokenAuth } from './require-token.js'
+import type { TokenAuth } from './middleware.js'
 
-export type { ClientRegistry, RegisteredClient } from './clients/registry.js'
-export { ConfigurationError, OAuthError, StoreUnavailableError } from './errors.js'
-export type { ProviderEvents } from './events.js'
+export type { Awaitable } from './awaitable.js'
+export type { Clients, RegisteredClient } from './clients/clients.js'
+export {
+  ConfigurationError,
+  type ErrorCode,
+  OAuthError,
+  type OAuthErrorDetails,
+  StoreUnavailableError,
+} from './errors.js'
+export type { ProviderEmitter, ProviderEvents } from './events.js'
+export type { Grants } from './grant-registry.js'
+export type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js'
 export type {
   ClientMetadata,
   HostRequest,
@@ -13,16 +22,16 @@ export type {
   PageName,
   ResourceOptions,
   ScopeOptions,
+  SqliteDatabase,
 } from './options.js'
-export { type Grants, type OAuthProvider, oauthProvider } from './provider.js'
-export type { RequireTokenOptions, TokenAuth } from './require-token.js'
+export { type OAuthProvider, oauthProvider } from './provider.js'
 export type { Client, ClientSecret, FoundRecord, Grant, RecordKind, StoredRecord } from './store/records.js'
 export type { Consumed, Consumption, Store } from './store/store.js'
 
 declare global {
   namespace Express {
     interface Request {
-      /** Filled by `oauth.requireToken` before the handlers behind it run. */
+      /** Whom the request speaks for. It is there behind `oauth.requireToken` only, and undefined everywhere else. */
       auth: TokenAuth
     }
   }

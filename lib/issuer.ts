@@ -1,11 +1,16 @@
 import { ConfigurationError } from './errors.js'
+import { describe } from './validation.js'
 
 const EXAMPLE = "Pass the public URL at which the router is mounted, such as 'https://photos.example/oauth'."
 
 /** RFC 8414 §2, RFC 9207 §2: clients compare the issuer byte for byte, so only one spelling can be right. */
 export function resolveIssuer(issuer: unknown): URL {
   const refuse = (problem: string, remedy: string) => new ConfigurationError('issuer', problem, remedy)
-  if (typeof issuer !== 'string' || issuer === '') throw refuse('is missing', EXAMPLE)
+  if (issuer === undefined || issuer === '') throw refuse('is missing', EXAMPLE)
+  if (issuer instanceof URL) {
+    throw refuse('is a URL object', `Pass the string: '${issuer.href.replace(/\/+$/, '')}'.`)
+  }
+  if (typeof issuer !== 'string') throw refuse(`is ${describe(issuer)}`, EXAMPLE)
   if (!URL.canParse(issuer)) throw refuse(`is not a URL: '${issuer}'`, EXAMPLE)
   const url = new URL(issuer)
   if (/[?#]/.test(issuer)) throw refuse(`has a query or a fragment: '${issuer}'`, 'Remove it.')

@@ -81,9 +81,25 @@ export interface Lifetimes {
   readonly refreshGrace: number
 }
 
+/** What makes a better-sqlite3 `Database`, so that a host needs its types only where it uses it. */
+export interface SqliteDatabase {
+  /** Prepares a statement. */
+  prepare(sql: string): unknown
+  /** Reads or sets a pragma. */
+  pragma(sql: string): unknown
+  /** Whether a transaction is open on it. */
+  readonly inTransaction: boolean
+}
+
+/** A method and not a function, so that `req` may be annotated with Express's `Request`: TypeScript compares parameters of methods in both directions. */
+interface LoginUrl {
+  of(req: HostRequest, returnTo: string): string
+}
+
 /** The pages that can be overridden, each a file `<name>.ejs` in the folder `templates`. */
 export type PageName = 'consent' | 'error' | 'continue' | 'authorized-applications'
 
+/** The options of `oauthProvider`. */
 export interface OAuthProviderOptions<User extends object = HostUser> {
   /**
    * The public URL at which the router is mounted, `https://photos.example/oauth`. Used byte for byte in metadata, in `iss` and in
@@ -101,7 +117,7 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   authTime?(req: HostRequest): Awaitable<Date | number | undefined | null>
 
   /** Your login page. It gets the query parameter `return_to`, a path on this host to go to after signing in. A function gives the whole URL. Default: `/login`. */
-  readonly loginUrl?: string | ((req: HostRequest, returnTo: string) => string)
+  readonly loginUrl?: string | LoginUrl['of']
 
   /** What clients may ask for: scope to sentence for the consent page, or to `ScopeOptions`. `offline_access` is always there. Default: none other. */
   readonly scopes?: Readonly<Record<string, string | ScopeOptions>>
@@ -110,7 +126,7 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   readonly clients?: readonly ClientMetadata[]
 
   /** A SQLite file name, `':memory:'`, an open better-sqlite3 `Database`, or any `Store`. Default: `'oauth.db'`. */
-  readonly store?: string | object | Store
+  readonly store?: string | Store | SqliteDatabase
 
   /** A folder whose files override the built-in pages by name: `consent.ejs`, `layout.ejs`, ... Default: the built-in ones. */
   readonly templates?: string
@@ -136,6 +152,8 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
 
 /** The values that a page is rendered with; README lists them by page. */
 export type PageLocals = Readonly<Record<string, unknown>> & {
+  /** The title of the page. */
   readonly title: string
+  /** The nonce of the page's Content-Security-Policy, for its inline styles. */
   readonly nonce: string
 }

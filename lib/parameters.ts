@@ -9,9 +9,12 @@ const MOST_PARAMETERS = 256
  */
 export class Parameters {
   readonly #values: ReadonlyMap<string, readonly string[]>
+  /** Characters of the encoded parameters, where they came so. */
+  readonly length: number
 
-  private constructor(values: ReadonlyMap<string, readonly string[]>) {
+  private constructor(values: ReadonlyMap<string, readonly string[]>, length = 0) {
     this.#values = values
+    this.length = length
   }
 
   /** Reads `application/x-www-form-urlencoded`: a query without its `?`, or a form body. */
@@ -22,7 +25,7 @@ export class Parameters {
       if (++count > MOST_PARAMETERS) throw tooManyParameters()
       append(values, name, value)
     }
-    return new Parameters(values)
+    return new Parameters(values, encoded.length)
   }
 
   /**
@@ -56,9 +59,13 @@ export class Parameters {
     return (this.#values.get(name)?.length ?? 0) > 1
   }
 
-  /** The first of these names that came more than once. */
-  repeated(names: readonly string[]): string | undefined {
-    return names.find((name) => this.isRepeated(name))
+  /** Throws `invalid_request` where one of these names came more than once. */
+  refuseRepeated(names: readonly string[]): void {
+    const repeated = names.find((name) => this.isRepeated(name))
+    if (repeated === undefined) return
+    throw new OAuthError('invalid_request', `${repeated} was sent more than once.`, {
+      reason: 'parameter_repeated',
+    })
   }
 
   /** The parameters as a query, repeated ones included. */

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { covers } from './authorization/resource.js'
+import { covers, scopesFor } from './authorization/resource.js'
 import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } from './errors.js'
 import { refuseAtHost } from './http/machine.js'
+import type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js'
 import type { Runtime } from './runtime.js'
 import { knownScopes, type Settings } from './settings.js'
 import type { FoundRecord } from './store/records.js'
@@ -10,42 +11,31 @@ import { findByHandle } from './tokens/find.js'
 import { expiryOf } from './tokens/handle.js'
 import { anObject, describe, refuseUnknown } from './validation.js'
 
-/** Whom a request speaks for: what `requireToken` puts on `req.auth`. A superset of the MCP SDK's `AuthInfo`. */
-export interface TokenAuth<User extends object = object> {
-  /** The access token itself. */
-  readonly token: string
-  readonly clientId: string
-  readonly userId: string
-  readonly scopes: string[]
-  /** Seconds since 1970. */
-  readonly expiresAt: number
-  /** The resource at which the token was accepted. */
-  readonly resource: URL
-  /** The user, through the option `findUser`; undefined where they no longer exist. */
-  user(): Promise<User | undefined>
-}
-
-export interface RequireTokenOptions {
-  /** The resource that the route belongs to (RFC 8707). Default: the one of the option `resources` that the request's path lies in, else the URL itself. */
-  readonly resource?: string
-}
-
-/** An Express middleware. */
-export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
-
 /** How often a grant's `lastUsedAt` is written, in milliseconds. */
 const TOUCH_EVERY = 3_600_000
 /** RFC 6750 §2.1 */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
 
-/** Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750). */
+/**
+ * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750).
+ *
+ * @throws ConfigurationError for a scope, an option or a resource with which nothing could ever pass.
+ */
 export function requireToken(
   runtime: Runtime,
-  needed: string | readonly string[],
-  options: RequireTokenOptions,
+  needed: readonly [scopes?: string | readonly string[], options?: RequireTokenOptions],
 ): Middleware {
-  const named = typeof needed === 'string' ? needed.split(' ').filter(Boolean) : needed
-  const scopes = [...knownScopes('requireToken(scopes)', named, runtime.settings.scopes)]
+  const [named = [], options = {}] = needed
+  const list = typeof named === 'string' ? named.split(' ').filter(Boolean) : named
+  // A name that turned out to be undefined must not open the route to every token.
+  if (needed.length === 1 && Array.isArray(list) && list.length === 0) {
+    throw new ConfigurationError(
+      'requireToken(scopes)',
+      'names no scope',
+      'Name one; or call requireToken() where any live token shall pass. Is the name misspelt?',
+    )
+  }
+  const scopes = [...knownScopes('requireToken(scopes)', list, runtime.settings.scopes)]
   const fixedResource = guardedResource(runtime.settings, options)
   return async (req, res, next) => {
     const resource = fixedResource ?? resourceOf(runtime, req)
@@ -74,16 +64,18 @@ async function check(
   if (expiresAt <= now) throw invalidToken('token_expired')
   const data = accessTokenData(record)
   if (!covers(data.audience, resource)) throw invalidToken('token_for_other_resource')
-  if (!scopes.every((scope) => data.scopes.includes(scope))) throw insufficientScope(scopes)
-  touch(runtime, record, now)
+  // A resource that knows some scopes only sees no others, whatever else the token is for.
+  const granted = scopesFor(data.scopes, [resource], runtime.settings)
+  if (!scopes.every((scope) => granted.includes(scope))) throw insufficientScope(scopes)
+  void touch(runtime, record, now)
   return {
     token,
     clientId: data.clientId,
     userId: data.userId,
-    scopes: [...data.scopes],
+    scopes: [...granted],
     expiresAt: Math.floor(expiresAt / 1000),
     resource: new URL(resource),
-    user: async () => (await runtime.settings.findUser(data.userId)) ?? undefined,
+    user: () => runtime.settings.findUser(data.userId),
   }
 }
 

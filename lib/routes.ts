@@ -3,17 +3,8 @@ import { authorize, authorizeByPost } from './endpoints/authorize.js'
 import { refuseWithdrawal, showApplications, withdraw } from './endpoints/authorized-applications.js'
 import { decideConsent, refuseConsent, showConsent } from './endpoints/consent.js'
 import { token } from './endpoints/token.js'
-import type { FormMethods, PageMethods } from './http/pages.js'
-import type { JsonReply } from './http/reply.js'
-import type { MachineRequest } from './http/request.js'
+import type { Route } from './http/router.js'
 import type { Runtime } from './runtime.js'
-
-/** One endpoint. `member` is its name in the metadata, where it has one. */
-export type Route = { readonly path: string; readonly member?: string } & (
-  | { readonly kind: 'machine'; readonly post: (request: MachineRequest) => Promise<JsonReply> }
-  | { readonly kind: 'page'; readonly methods: PageMethods }
-  | { readonly kind: 'form'; readonly methods: FormMethods }
-)
 
 /** The table of contents: every endpoint under the mount, but for the metadata document, which is made from it. */
 export function routeTable(runtime: Runtime): readonly Route[] {
@@ -23,6 +14,7 @@ export function routeTable(runtime: Runtime): readonly Route[] {
       path: '/authorize',
       member: 'authorization_endpoint',
       kind: 'page',
+      authorizes: true,
       methods: {
         GET: (request) => authorize(runtime, request),
         POST: (request) => authorizeByPost(runtime, request),
@@ -31,6 +23,7 @@ export function routeTable(runtime: Runtime): readonly Route[] {
     {
       path: '/consent/:id',
       kind: 'form',
+      authorizes: true,
       methods: {
         GET: (request) => showConsent(runtime, request),
         POST: (request) => decideConsent(runtime, request),
@@ -46,6 +39,7 @@ export function routeTable(runtime: Runtime): readonly Route[] {
     {
       path: '/authorized-applications',
       kind: 'form',
+      authorizes: false,
       methods: {
         GET: (request) => showApplications(runtime, request),
         POST: (request) => withdraw(runtime, request),
@@ -53,4 +47,11 @@ export function routeTable(runtime: Runtime): readonly Route[] {
       },
     },
   ]
+}
+
+/** The endpoints that the metadata names: member to path. */
+export function endpointsOf(routes: readonly Route[]): ReadonlyMap<string, string> {
+  return new Map(
+    routes.flatMap(({ member, path }) => (member === undefined ? [] : [[member, path] as const])),
+  )
 }

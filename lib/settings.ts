@@ -9,7 +9,9 @@ import type {
   Lifetimes,
   OAuthProviderOptions,
   ScopeOptions,
+  SqliteDatabase,
 } from './options.js'
+import type { Store } from './store/store.js'
 import { suggestion } from './suggestion.js'
 import { aBoolean, anArray, anObject, aString, describe, method, refuseUnknown } from './validation.js'
 
@@ -31,7 +33,8 @@ export interface Settings {
   readonly secure: boolean
   /** What the pages call the host. */
   readonly appName: string
-  readonly findUser: (id: string) => Awaitable<HostUser | undefined | null>
+  /** Rejects where the host's function gives what is neither a user nor none. */
+  readonly findUser: (id: string) => Promise<HostUser | undefined>
   readonly currentUser: (req: HostRequest) => Awaitable<unknown>
   readonly authTime: ((req: HostRequest) => Awaitable<Date | number | undefined | null>) | undefined
   readonly loginUrl: (req: HostRequest, returnTo: string) => string
@@ -39,7 +42,7 @@ export interface Settings {
   /** What a request that names no scope asks for. */
   readonly defaultScopes: readonly string[]
   readonly clients: readonly ClientMetadata[]
-  readonly store: string | object
+  readonly store: string | Store | SqliteDatabase
   readonly templates: string | undefined
   readonly render: OAuthProviderOptions['render'] | undefined
   readonly lifetimes: Lifetimes
@@ -64,6 +67,8 @@ const OPTIONS: Record<keyof OAuthProviderOptions, true> = {
   clock: true,
 }
 
+const SENTENCE = 'Give the sentence that the user reads: "See your photos".'
+
 const OFFLINE_ACCESS: Scope = {
   name: 'offline_access',
   description: 'Keep this access while you are away',
@@ -73,11 +78,15 @@ const OFFLINE_ACCESS: Scope = {
 
 export function resolveSettings<User extends object>(options: OAuthProviderOptions<User>): Settings {
   if (typeof options !== 'object' || options === null) {
-    throw new ConfigurationError('(all)', 'are missing', 'Call oauthProvider({ issuer, findUser }).')
+    throw new ConfigurationError('options', 'are missing', 'Call oauthProvider({ issuer, findUser }).')
   }
   refuseUnknown('', options, Object.keys(OPTIONS))
   const { loginUrl = '/login', clients = [], store = 'oauth.db', lifetimes = {}, resources = {} } = options
   const issuer = resolveIssuer(options.issuer)
+  const findUser = method(options, 'findUser')
+  if (findUser === undefined) {
+    throw new ConfigurationError('findUser', 'is missing', 'Pass findUser: (id) => users.get(id).')
+  }
   const scopes = resolveScopes(options.scopes === undefined ? {} : options.scopes)
   const asked = [...scopes.values()].filter((scope) => scope.name !== OFFLINE_ACCESS.name)
   const marked = [...scopes.values()].filter((scope) => scope.default)
@@ -87,7 +96,7 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     mount: issuer.pathname === '/' ? '' : issuer.pathname,
     secure: issuer.protocol === 'https:',
     appName: issuer.host,
-    findUser: required('findUser', method(options, 'findUser')),
+    findUser: userLookup(findUser),
     currentUser: method(options, 'currentUser') ?? defaultCurrentUser,
     authTime: method(options, 'authTime'),
     loginUrl: resolveLoginUrl(loginUrl),
@@ -102,6 +111,19 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     clock: method(options, 'clock') ?? Date.now,
   }
   return Object.freeze(settings)
+}
+
+/** A lookup that says "none" in a way of its own, `[]` or `false`, must not pass for one that found somebody. */
+function userLookup(findUser: (id: string) => Awaitable<unknown>): Settings['findUser'] {
+  return async (id) => {
+    const user = await findUser(id)
+    if (user === undefined || user === null) return undefined
+    if (typeof user === 'object' && !Array.isArray(user)) return user
+    const forgotten = Array.isArray(user) ? '; did you forget [0] or .first()?' : '.'
+    throw new TypeError(
+      `oauthProvider: findUser gave ${describe(user)}. Give the user object, or undefined when there is none${forgotten}`,
+    )
+  }
 }
 
 function defaultCurrentUser(req: HostRequest): unknown {
@@ -124,7 +146,7 @@ function resolveLoginUrl(loginUrl: unknown): Settings['loginUrl'] {
     throw new ConfigurationError(
       'loginUrl',
       `is ${describe(loginUrl)}`,
-      "Pass a path such as '/login', an https URL or a function; a fragment (#) cannot be kept.",
+      "Pass a path such as '/login', an http or https URL, or a function; a fragment (#) cannot be kept.",
     )
   }
   // Nothing in the value is percent-encoded: login pages and their sanitizers drop what is.
@@ -142,14 +164,10 @@ function resolveScopes(given: Readonly<Record<string, string | ScopeOptions>>): 
         'Use printable ASCII without space, quote or backslash.',
       )
     }
-    const scope = typeof value === 'string' ? { description: value } : anObject(option, value)
+    const scope = typeof value === 'string' ? { description: value } : anObject(option, value, SENTENCE)
     refuseUnknown(`${option}.`, scope, ['description', 'required', 'default'])
     if (typeof scope.description !== 'string' || scope.description === '') {
-      throw new ConfigurationError(
-        `${option}.description`,
-        `is ${describe(scope.description)}`,
-        'Give the sentence that the user reads: "See your photos".',
-      )
+      throw new ConfigurationError(`${option}.description`, `is ${describe(scope.description)}`, SENTENCE)
     }
     scopes.set(name, {
       name,
@@ -202,7 +220,7 @@ export function knownScopes(
   )
 }
 
-function resolveStore(store: unknown): string | object {
+function resolveStore(store: Settings['store']): Settings['store'] {
   if ((typeof store === 'string' && store !== '') || (typeof store === 'object' && store !== null))
     return store
   throw new ConfigurationError(
@@ -210,9 +228,4 @@ function resolveStore(store: unknown): string | object {
     `is ${describe(store)}`,
     "Pass a file name, ':memory:', a better-sqlite3 Database or a Store.",
   )
-}
-
-function required<T>(option: string, value: T | undefined): T {
-  if (value !== undefined) return value
-  throw new ConfigurationError(option, 'is missing', `Pass ${option}: (id) => users.find(id).`)
 }

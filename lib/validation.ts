@@ -41,9 +41,9 @@ export function anArray<T>(option: string, value: readonly T[]): readonly T[] {
 }
 
 /** An object with named members. A Map or a Set would count as an empty one. */
-export function anObject<T extends object>(option: string, value: T): T {
+export function anObject<T extends object>(option: string, value: T, remedy = 'Pass an object.'): T {
   if (typeof value === 'object' && value !== null && !(Symbol.iterator in value)) return value
-  throw wrong(option, value, 'Pass an object.')
+  throw wrong(option, value, remedy)
 }
 
 export function aNumber(

@@ -89,6 +89,33 @@ describe('CODE-02 the lifetime of a code', () => {
 })
 
 describe('a code that is used a second time', () => {
+  test('CODE-03 is known for a replay for some minutes after it expired, while others write', async () => {
+    const { code } = await getCode(host)
+    const { body } = await redeem(host, code)
+    host.advance(300)
+    await getCode(host, { user: 'bob' })
+    expectRefusal(await redeem(host, code), 400, 'invalid_grant')
+    expect((await callApi(host, '/api/any', body.access_token)).status).toBe(401)
+  })
+
+  test('TOK scopes that the host took from the client before the redemption are not in the token', async () => {
+    const created = await host.oauth.clients.create({ redirect_uris: ['https://rp.example/cb'] })
+    const params = { client_id: created.client_id, scope: 'read write' }
+    const { code } = await getCode(host, { params })
+    await host.oauth.clients.update(created.client_id, { scope: 'read' })
+    const response = await fetch(`${host.issuer}/token`, {
+      method: 'POST',
+      headers: { authorization: basic(created.client_id, created.client_secret ?? '') },
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        code,
+        redirect_uri: 'https://rp.example/cb',
+        code_verifier: VERIFIER,
+      }),
+    })
+    expect(await response.json()).toMatchObject({ scope: 'read' })
+  })
+
   test('CODE-03 CODE-04 is refused, and takes back all that the first use led to', async () => {
     const { code } = await getCode(host)
     const { body: first } = await redeem(host, code)
@@ -459,5 +486,81 @@ describe('RFC 8707 §2.2 resource at the redemption', () => {
     const { access_token } = await getTokens(own, { user: 'bob' })
     expect((await callApi(own, '/api/read', access_token)).status).toBe(200)
     expect((await callApi(own, '/at/api', access_token)).status).toBe(401)
+  })
+})
+
+describe('STOR-04 what the store gives back damaged is no proof of anything', () => {
+  let database: SQLite.Database
+  let own: Host
+  beforeEach(async () => {
+    database = new SQLite(':memory:')
+    own = await startHost({ provider: { store: database } })
+  })
+  afterEach(async () => {
+    await own.close()
+    database.close()
+  })
+
+  const change = (kind: string, expression: string) =>
+    database.prepare(`UPDATE oauth_records SET data = ${expression} WHERE kind = ?`).run(kind)
+
+  test.each(['pub', 'conf'])(
+    'a code of %s whose challenge is missing is refused, with a verifier and without',
+    async (client) => {
+      const { code } = await getCode(own, { client })
+      change('code', "json_remove(data, '$.codeChallenge')")
+      expectRefusal(await redeem(own, code, { client }), 400, 'invalid_grant')
+      const form = { code_verifier: undefined }
+      expectRefusal(await redeem(own, code, { client, form }), 400, 'invalid_grant')
+    },
+  )
+
+  test.each([
+    ['empty', "json_set(data, '$.codeChallenge', '')"],
+    ['null', "json_set(data, '$.codeChallenge', null)"],
+    ['cut', "json_set(data, '$.codeChallenge', substr(data ->> '$.codeChallenge', 2))"],
+  ])('a code whose challenge is %s gives no token, with a verifier or without', async (_, expression) => {
+    const { code } = await getCode(own, { client: 'pub' })
+    change('code', expression)
+    for (const code_verifier of [VERIFIER, undefined, '']) {
+      const { status, body } = await redeem(own, code, { client: 'pub', form: { code_verifier } })
+      expect(status).toBeGreaterThanOrEqual(400)
+      expect(body.access_token).toBeUndefined()
+    }
+  })
+
+  test('a code, refresh token or access token that cannot be read gives nothing, and nothing of it is told', async () => {
+    const { code } = await getCode(own)
+    const tokens = await getTokens(own)
+    own.app.use(((_error, _req, res, _next) => {
+      res.status(500).json({ error: 'of the host' })
+    }) as import('express').ErrorRequestHandler)
+    for (const kind of ['code', 'refresh', 'access']) change(kind, 'substr(data, 3)')
+    expectRefusal(await redeem(own, code), 500, 'server_error')
+    expectRefusal(await refresh(own, tokens.refresh_token), 500, 'server_error')
+    expect((await callApi(own, '/api/read', tokens.access_token)).status).toBe(500)
+  })
+
+  test('RS-08 an access token without an audience opens nothing', async () => {
+    const { access_token } = await getTokens(own)
+    change('access', "json_set(data, '$.audience', json('[]'))")
+    expect((await callApi(own, '/api/any', access_token)).status).toBe(401)
+  })
+
+  test('a secret that is missing does not make a client public', async () => {
+    const redirect_uris = ['https://rp.example/cb']
+    const client_secret = 'stored-secret'
+    await own.oauth.clients.create({ client_id: 'stored', client_secret, redirect_uris })
+    const { code } = await getCode(own, { client: 'stored' })
+    database.exec("UPDATE oauth_clients SET data = json_set(data, '$.secret', json('{}'))")
+    const form = { client_id: 'stored', grant_type: 'authorization_code', code, code_verifier: VERIFIER }
+    for (const more of [{}, { client_secret: '' }, { client_secret: 'undefined' }, { client_secret }]) {
+      const response = await fetch(`${own.issuer}/token`, {
+        method: 'POST',
+        body: new URLSearchParams({ ...form, ...more }),
+      })
+      expect(response.status).toBeGreaterThanOrEqual(400)
+      expect(await response.text()).not.toContain('access_token')
+    }
   })
 })

@@ -254,8 +254,8 @@ describe('what goes back to the client', () => {
       request: '',
     }
     expectCode(host, await approve(empty), { state: null })
-    const page = await alice.follow(authorizeUrl(host, { params: { ...empty, prompt: '', scope: '' } }))
-    expect(page.status).toBe(200)
+    const others = { client: 'multi', params: { ...empty, prompt: '', scope: '' } }
+    expect((await alice.follow(authorizeUrl(host, others))).status).toBe(200)
     expectErrorRedirect(host, await ask({ ...empty, scope: 'nope' }), 'invalid_scope', { state: null })
   })
 
@@ -685,7 +685,7 @@ describe('the store fails', () => {
     expect(page.text).not.toMatch(/sqlite|oauth_clients|no such table/i)
     failing.exec('DROP TABLE oauth_grants')
     const later = await agent.get(authorizeUrl(broken))
-    expectErrorRedirect(broken, later, 'temporarily_unavailable')
+    expectErrorRedirect(broken, later, 'server_error')
     await broken.close()
     failing.close()
   })
@@ -709,4 +709,18 @@ describe('the store fails', () => {
     await broken.close()
     store.close()
   })
+})
+
+test('RSRC more than ten resources are invalid_target, and a request of more than 8 KB is a page', async () => {
+  const agent = await signedIn(host, 'alice')
+  const resource = Array.from({ length: 11 }, (_, at) => `${host.origin}/${at}`)
+  expectErrorRedirect(host, await agent.get(authorizeUrl(host, { params: { resource } })), 'invalid_target')
+  const long = await agent.get(authorizeUrl(host, { params: { state: 's'.repeat(9000) } }))
+  expectErrorPage(long, { status: 413 })
+})
+
+test('HDR-02 a path that cannot be decoded is a page of ours, without a stack trace', async () => {
+  const page = await new Agent(host).get('/oauth/consent/%E0%A4%A')
+  expectErrorPage(page)
+  expect(page.text).not.toMatch(/node_modules|\n\s+at /)
 })

@@ -412,6 +412,37 @@ describe('guessing', () => {
     return own
   }
 
+  test('CAUTH-14 nobody locks out a client whose secret cannot be guessed, not even from its own address', async () => {
+    const own = await startHost()
+    const created = await own.oauth.clients.create({ redirect_uris: ['https://rp.example/cb'] })
+    const answers = await guess(own, created.client_id, 30)
+    expectRefusal(answers.at(-1)!, 429, 'invalid_client')
+    const authorization = basic(created.client_id, created.client_secret ?? '')
+    expectRefusal(await sendFrom(own, HERE, PROBE, { authorization }), 400, 'invalid_grant')
+    await own.close()
+  })
+
+  test('CAUTH-14 one address that guesses at many clients does not make another wait', async () => {
+    const own = await startHost()
+    const redirect_uris = ['https://rp.example/cb']
+    const ids = Array.from({ length: 6 }, (_, at) => `chosen-${at}`)
+    for (const client_id of [...ids, 'calm'])
+      await own.oauth.clients.create({ client_id, client_secret: `${client_id}-secret`, redirect_uris })
+    const guesses = ids.flatMap((id) =>
+      Array.from({ length: 10 }, (_, at) =>
+        sendFrom(own, HERE, PROBE, { authorization: basic(id, `guess-${at}`) }),
+      ),
+    )
+    const compare = jest.spyOn(bcrypt, 'compare')
+    const statuses = (await Promise.all(guesses)).map(({ status }) => status)
+    expect(new Set(statuses)).toEqual(new Set([401, 429, 503]))
+    expect(compare.mock.calls.length).toBeLessThanOrEqual(20)
+    compare.mockRestore()
+    const authorization = basic('calm', 'calm-secret')
+    expectRefusal(await sendFrom(own, ELSEWHERE, PROBE, { authorization }), 400, 'invalid_grant')
+    await own.close()
+  })
+
   test.each(['conf', 'chosen'])(
     'CAUTH-14 HOST-07 the secret of %s gets 429 and Retry-After before long, and the client itself works from elsewhere',
     async (id) => {
@@ -481,7 +512,7 @@ describe('guessing', () => {
     expect(total).toBeLessThanOrEqual(20)
     expect(served).toBeGreaterThanOrEqual(total / 2)
     const statuses = new Set(answers.map(({ status }) => status))
-    expect(statuses).toEqual(new Set([401, 429]))
+    expect(statuses).toEqual(new Set([401, 429, 503]))
     const authorization = basic('chosen', 'chosen-secret')
     expectRefusal(await sendFrom(own, ELSEWHERE, PROBE, { authorization }), 400, 'invalid_grant')
     await own.close()

@@ -356,7 +356,9 @@ describe('every field of the metadata is checked, and a refusal names it', () =>
       await expect(
         oauth.clients.create({ redirect_uris: [uri], token_endpoint_auth_method: 'none' }),
       ).resolves.toMatchObject({ redirect_uris: [uri] })
-      await expect(oauth.clients.create({ redirect_uris: [uri] })).rejects.toThrow(/public clients/)
+      await expect(oauth.clients.create({ redirect_uris: [uri] })).rejects.toThrow(
+        /public clients.*RFC 8252 section 7\.1\)\. Leave client_secret out/,
+      )
     }
   })
 
@@ -364,6 +366,16 @@ describe('every field of the metadata is checked, and a refusal names it', () =>
     await expect(
       oauth.clients.create({ redirect_uris: ['app:/cb?code=x'], token_endpoint_auth_method: 'none' }),
     ).rejects.toMatchObject({ code: 'invalid_redirect_uri' })
+  })
+
+  test('a scope that is misspelt is refused, at create and at update, and one that nobody offers is kept', async () => {
+    const misspelt = { redirect_uris: [CALLBACK], scope: 'openid raed' }
+    const told = { code: 'invalid_client_metadata', reason: 'metadata_scope' }
+    await expect(oauth.clients.create(misspelt)).rejects.toMatchObject(told)
+    await expect(oauth.clients.create(misspelt)).rejects.toThrow(/'raed'\. Did you mean 'read'\?/)
+    const { client_id, scope } = await oauth.clients.create({ ...misspelt, scope: 'read calendar' })
+    expect(scope).toBe('read calendar')
+    await expect(oauth.clients.update(client_id, { scope: 'wirte' })).rejects.toThrow(/'write'/)
   })
 
   test('INJ-10 names of Object.prototype are no fields', async () => {
@@ -489,7 +501,32 @@ describe('update', () => {
   })
 })
 
+test('of two who create one client_id at once, one is told that it is taken', async () => {
+  const metadata = { client_id: 'twice', redirect_uris: ['https://a.example/cb'] }
+  const results = await Promise.allSettled([oauth.clients.create(metadata), oauth.clients.create(metadata)])
+  expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  const [refused] = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  expect(refused).toMatchObject({ code: 'invalid_client_metadata', reason: 'metadata_client_id' })
+})
+
 describe('rotateSecret', () => {
+  test('is not undone by an update at the same time, and undoes none', async () => {
+    for (let round = 0; round < 20; round++) {
+      const { client_id } = await oauth.clients.create({ redirect_uris: ['https://a.example/cb'] })
+      const [{ client_secret }] = await Promise.all([
+        oauth.clients.rotateSecret(client_id),
+        oauth.clients.update(client_id, { client_name: 'Renamed' }),
+      ])
+      expect(await oauth.clients.get(client_id)).toMatchObject({ client_name: 'Renamed' })
+      const response = await fetch(`${host.issuer}/token`, {
+        method: 'POST',
+        headers: { authorization: basic(client_id, client_secret) },
+        body: new URLSearchParams({ grant_type: 'authorization_code', code: 'none' }),
+      })
+      expect(await response.json()).toMatchObject({ error: 'invalid_grant' })
+    }
+  })
+
   test('gives a new secret; the old one ends at once, one that bcrypt remembered too', async () => {
     for (const chosen of [{}, { client_secret: 'chosen-by-a-person' }]) {
       const { client_id, client_secret = '' } = await oauth.clients.create({
@@ -515,7 +552,7 @@ describe('rotateSecret', () => {
       token_endpoint_auth_method: 'none',
     })
     await expect(oauth.clients.rotateSecret(client_id)).rejects.toThrow(/public/)
-    await expect(oauth.clients.rotateSecret('conf')).rejects.toThrow(/option clients/)
+    await expect(oauth.clients.rotateSecret('conf')).rejects.toThrow(/clients names the client 'conf'/)
     await expect(oauth.clients.rotateSecret('nobody')).rejects.toMatchObject({ code: 'invalid_client' })
   })
 })
@@ -561,7 +598,7 @@ describe('delete', () => {
 
   test('answers false where there is none, and refuses one of the options', async () => {
     expect(await oauth.clients.delete('nobody')).toBe(false)
-    await expect(oauth.clients.delete('conf')).rejects.toThrow(/option clients names the client 'conf'/)
+    await expect(oauth.clients.delete('conf')).rejects.toThrow(/clients names the client 'conf'/)
     expect(await oauth.clients.get('conf')).toBeDefined()
   })
 })

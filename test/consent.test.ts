@@ -1,4 +1,7 @@
 import SQLite from 'better-sqlite3'
+import { openStore } from '../lib/store/open.js'
+import { SqliteStore } from '../lib/store/sqlite.js'
+import type { Store } from '../lib/store/store.js'
 import { Agent, inputValue, type Page } from './support/agent.js'
 import { expectCode, expectErrorPage, expectErrorRedirect, expectPageHeaders } from './support/answers.js'
 import { clients } from './support/clients.js'
@@ -146,7 +149,11 @@ describe('choosing', () => {
     const { agent, page } = await toConsent(other, { params: { scope } })
     const code = expectCode(other, await decide(agent, page, 'approve', form))
     const granted = String((await redeem(other, code)).body.scope).split(' ')
-    expect((await other.oauth.grants.list())[0]?.scopes.toSorted()).toEqual(granted.toSorted())
+    expect(
+      Object.values((await other.oauth.grants.list())[0]?.access ?? {})
+        .flat()
+        .toSorted(),
+    ).toEqual(granted.toSorted())
     return granted.sort()
   }
 
@@ -236,6 +243,24 @@ describe('remembering', () => {
     expectCode(host, await agent.get(url(`${host.origin}/api`)))
   })
 
+  test('UI-11 what was allowed at one resource and at another is not mixed, and the page names the resource', async () => {
+    const [bank, photos] = [`${host.origin}/bank`, `${host.origin}/photos`]
+    const agent = await signedIn(host, 'alice')
+    await getCode(host, { agent, params: { scope: 'read', resource: bank } })
+    await getCode(host, { agent, params: { scope: 'write', resource: photos } })
+    const silent = await agent.get(
+      authorizeUrl(host, { params: { scope: 'write', resource: bank, prompt: 'none' } }),
+    )
+    expectErrorRedirect(host, silent, 'consent_required')
+    const page = await agent.follow(authorizeUrl(host, { params: { scope: 'read', resource: photos } }))
+    expect(isConsentPage(page)).toBe(true)
+    expect(page.text).toContain(photos)
+    expect(page.text).toContain('It wants to')
+    expect(page.text).not.toContain('nothing new')
+    const list = await agent.get('/oauth/authorized-applications')
+    expect(list.text).toContain(bank)
+  })
+
   test("UI-11 after the grant was revoked, or the user's, or the client deleted and made again, it is asked", async () => {
     const redirect_uris = ['https://rp.example/cb']
     const agent = await signedIn(host, 'alice')
@@ -271,7 +296,7 @@ describe('remembering', () => {
     expect((await refresh(host, first.refresh_token)).body.scope).toBe('read')
     expect((await callApi(host, '/api/write', second.access_token)).status).toBe(200)
     const grants = await host.oauth.grants.list()
-    expect(grants.map(({ scopes }) => scopes.toSorted())).toEqual([['read', 'write']])
+    expect(grants.map(({ access }) => access[host.origin]?.toSorted())).toEqual([['read', 'write']])
   })
 
   test('what is asked for alone adds to what is there, and the token holds only what was asked', async () => {
@@ -280,7 +305,7 @@ describe('remembering', () => {
     expect(textOf(page)).not.toContain('Read your things')
     const code = expectCode(host, await decide(agent, page, 'approve'))
     expect((await redeem(host, code)).body.scope).toBe('write')
-    expect((await host.oauth.grants.list())[0]?.scopes.toSorted()).toEqual(['read', 'write'])
+    expect((await host.oauth.grants.list())[0]?.access[host.origin]?.toSorted()).toEqual(['read', 'write'])
   })
 
   test('denying more leaves what was granted as it is', async () => {
@@ -288,7 +313,7 @@ describe('remembering', () => {
     const { agent, page } = await toConsent(host, { agent: first.agent, params: { scope: 'read write' } })
     expectErrorRedirect(host, await decide(agent, page, 'deny'), 'access_denied')
     expect((await callApi(host, '/api/read', first.access_token)).status).toBe(200)
-    expect((await host.oauth.grants.list())[0]?.scopes).toEqual(['read'])
+    expect((await host.oauth.grants.list())[0]?.access).toEqual({ [host.origin]: ['read'] })
     expectCode(host, await agent.get(authorizeUrl(host)))
   })
 })
@@ -828,3 +853,80 @@ test('CODE-10 nothing that a browser or client holds lies readable in the store'
   ])
     expect(rows).not.toContain(secret)
 })
+
+describe('RACE-04 twenty clicks that have all found the request undecided', () => {
+  const COUNT = 20
+
+  /** A store at whose `consume` everybody waits until all are there; then those go first who decide so. */
+  async function meeting(first: 'approve' | 'deny' = 'approve'): Promise<Host> {
+    const store = openStore(db, Date.now)
+    const waiting: { decision: 'approve' | 'deny'; go: () => void }[] = []
+    const consume: Store['consume'] = async (id, consumption, successors) => {
+      await new Promise<void>((go) => {
+        waiting.push({ decision: successors.length > 0 ? 'approve' : 'deny', go })
+        if (waiting.length < COUNT) return
+        waiting.sort((a, b) => Number(b.decision === first) - Number(a.decision === first))
+        for (const { go } of waiting) go()
+      })
+      return store.consume(id, consumption, successors)
+    }
+    const bound = Object.fromEntries(
+      Object.getOwnPropertyNames(SqliteStore.prototype).map((name) => [
+        name,
+        (store[name as keyof Store] as () => unknown).bind(store),
+      ]),
+    )
+    return start({ provider: { store: { ...bound, consume } as unknown as Store } })
+  }
+
+  test('to approve get the very same redirect, and there is one code and one grant', async () => {
+    const other = await meeting()
+    const { agent, page } = await toConsent(other)
+    const answers = await Promise.all(Array.from({ length: COUNT }, () => decide(agent, page, 'approve')))
+    expect(new Set(answers.map(({ status, location }) => `${status} ${location}`)).size).toBe(1)
+    expect(codes()).toBe(1)
+    expect(await other.oauth.grants.list()).toHaveLength(1)
+    expect(other.events.map(({ name }) => name)).toEqual(['consent.approved', 'code.issued'])
+    const code = expectCode(other, answers[0] as Page)
+    expect(db.prepare('SELECT count(*) FROM oauth_records WHERE used_at IS NOT NULL').pluck().get()).toBe(1)
+    expect(code).toMatch(/./)
+  })
+
+  test.each([
+    ['approve', 'approved'],
+    ['deny', 'denied'],
+  ] as const)(
+    'to approve and to deny have one outcome: where %s is first, it is %s, and nothing else is kept',
+    async (first, outcome) => {
+      const other = await meeting(first)
+      const { agent, page } = await toConsent(other)
+      const answers = await Promise.all(
+        Array.from({ length: COUNT }, (_, at) => decide(agent, page, at % 2 ? 'approve' : 'deny')),
+      )
+      expect(new Set(answers.map(({ location }) => location)).size).toBe(1)
+      const approved = outcome === 'approved'
+      if (approved) expectCode(other, answers[0] as Page)
+      else expectErrorRedirect(other, answers[0] as Page, 'access_denied')
+      expect(codes()).toBe(approved ? 1 : 0)
+      expect(await other.oauth.grants.list()).toHaveLength(approved ? 1 : 0)
+      const next = await agent.follow(authorizeUrl(other))
+      expect(isConsentPage(next)).toBe(!approved)
+      const decisions = other.events.filter(({ name }) => name.startsWith('consent.'))
+      expect(decisions.map(({ name }) => name)).toEqual([`consent.${outcome}`])
+    },
+  )
+})
+
+test.each(['http://127.0.0.1:51004/cb', 'com.example.app:/cb'])(
+  'UI-07 after Approve, a reload leads on to %s again: to a site or a program by itself, to an app by a tap',
+  async (redirect_uri) => {
+    const { agent, page } = await toConsent(host, { client: 'nat', params: { redirect_uri } })
+    const approved = await decide(agent, page, 'approve')
+    const reloaded = await agent.get(page.url)
+    expect(reloaded.status).toBe(200)
+    expect(reloaded.location).toBeUndefined()
+    const link = approved.location?.replaceAll('&', '&amp;')
+    expect(reloaded.text).toContain(`href="${link}"`)
+    expect(reloaded.text.includes('http-equiv="refresh"')).toBe(redirect_uri.startsWith('http:'))
+  },
+)

@@ -1,6 +1,7 @@
-import { type Agent, inputValue, type Page } from './support/agent.js'
+import { Agent, inputValue, type Page } from './support/agent.js'
 import {
   authorizeUrl,
+  basic,
   callApi,
   decide,
   destination,
@@ -13,7 +14,7 @@ import {
   toConsent,
   VERIFIER,
 } from './support/flow.js'
-import { type Host, startHost } from './support/host.js'
+import { type Host, type HostOptions, startHost } from './support/host.js'
 
 let host: Host
 beforeEach(async () => {
@@ -101,7 +102,8 @@ describe('authorization.refused, on a page, with the reference that the page sho
     ['redirect_uri_mismatch', { redirect_uri: 'https://rp.example/cb/' }],
   ])('%s', async (reason, params) => {
     const { page } = await toConsent(host, { params })
-    expectReference(page, { error: 'invalid_request', reason, redirected: false })
+    const known = reason.startsWith('redirect_uri') && { clientId: 'conf' }
+    expectReference(page, { error: 'invalid_request', reason, redirected: false, ...known })
   })
 
   test('request_expired, other_browser, method_not_allowed, content_type', async () => {
@@ -143,7 +145,15 @@ describe('authorization.refused, on a page, with the reference that the page sho
     expect(response.status).toBe(500)
     expect(failure?.name).toBe('server.error')
     expect(String(failure?.event.error)).toMatch(/no req\.session.*express-session/)
-    expect(refused?.event).toMatchObject({ reason: 'session_missing', reference: failure?.event.reference })
+    expect(refused).toEqual({
+      name: 'request.refused',
+      event: {
+        endpoint: '/authorized-applications',
+        error: 'server_error',
+        reason: 'session_missing',
+        reference: failure?.event.reference,
+      },
+    })
     expect(await response.text()).toContain(String(failure?.event.reference))
     await other.close()
   })
@@ -245,6 +255,237 @@ describe('token.refused and client.authentication_failed', () => {
   })
 })
 
+describe('each outcome has its own reason, once:', () => {
+  const API = 'https://api.example'
+  const FILES = 'https://files.example'
+  const resources = { [API]: { scopes: ['read'] }, [FILES]: { scopes: ['write'] } }
+  const right = { client_id: 'conf', client_secret: 'conf-secret' }
+  const post = (own: Host, form: Record<string, string>, headers: Record<string, string> = {}) =>
+    fetch(`${own.issuer}/token`, { method: 'POST', headers, body: new URLSearchParams(form) })
+  const ask = async (own: Host, params: Record<string, string>, agent = new Agent(own)) =>
+    agent.get(authorizeUrl(own, { params }))
+
+  const cases: readonly (readonly [
+    reason: string,
+    event: string,
+    happen: (own: Host) => Promise<unknown>,
+    options?: HostOptions,
+  ])[] = [
+    ['prompt_conflict', 'authorization.refused', (own) => ask(own, { prompt: 'none login' })],
+    ['not_signed_in', 'authorization.refused', (own) => ask(own, { prompt: 'none' })],
+    ['response_mode', 'authorization.refused', (own) => ask(own, { response_mode: 'fragment' })],
+    ['registration_not_supported', 'authorization.refused', (own) => ask(own, { registration: '{}' })],
+    [
+      'unexpected_error',
+      'authorization.refused',
+      (own) => ask(own, {}),
+      { provider: { currentUser: () => ({}) } },
+    ],
+    [
+      'store_unavailable',
+      'authorization.refused',
+      async (own) => {
+        const agent = await signedIn(own, 'alice')
+        await own.oauth.close()
+        await ask(own, {}, agent)
+      },
+    ],
+    [
+      'request_too_long',
+      'authorization.refused',
+      (own) => new Agent(own).post(`${own.issuer}/authorize`, { state: 's'.repeat(9000) }),
+    ],
+    [
+      'user_denied',
+      'authorization.refused',
+      async (own) => {
+        const { agent, page } = await toConsent(own)
+        await decide(agent, page, 'deny')
+      },
+    ],
+    [
+      'already_answered',
+      'authorization.refused',
+      async (own) => {
+        const { agent, page } = await toConsent(own)
+        const answer = await decide(agent, page, 'approve')
+        await redeem(own, destination(answer).searchParams.get('code') ?? '')
+        await agent.get(page.url)
+      },
+    ],
+    [
+      'csrf',
+      'authorization.refused',
+      async (own) => {
+        const { agent, page } = await toConsent(own)
+        await agent.post('/logout', {})
+        await decide(agent, page, 'approve')
+      },
+    ],
+    [
+      'login_loop',
+      'authorization.refused',
+      async (own) => {
+        const agent = new Agent(own)
+        const path = (await ask(own, {}, agent)).location?.split('return_to=')[1] ?? ''
+        await agent.get(path)
+        await agent.get(path)
+      },
+    ],
+    [
+      'not_signed_in_again',
+      'authorization.refused',
+      async (own) => {
+        const agent = await signedIn(own, 'alice')
+        const path = (await ask(own, { prompt: 'login' }, agent)).location?.split('return_to=')[1] ?? ''
+        await agent.get(path)
+        await agent.get(path)
+      },
+      { provider: { authTime: () => 0 } },
+    ],
+    ['methods_conflict', 'token.refused', (own) => post(own, right, { authorization: basic('conf', 'x') })],
+    ['method_not_registered', 'token.refused', (own) => post(own, right)],
+    ['method_not_supported', 'token.refused', (own) => post(own, { client_assertion: 'a.b.c' })],
+    ['basic_malformed', 'token.refused', (own) => post(own, {}, { authorization: 'Basic !' })],
+    ['client_id_missing', 'token.refused', (own) => post(own, { client_secret: 'x' })],
+    [
+      'client_id_conflict',
+      'token.refused',
+      (own) => post(own, { client_id: 'conf2' }, { authorization: basic('conf', 'conf-secret') }),
+    ],
+    [
+      'too_many_failures',
+      'token.refused',
+      async (own) => {
+        for (let at = 0; at < 20; at++) await post(own, {}, { authorization: basic('conf', `guess-${at}`) })
+        own.events.splice(0)
+        await post(own, {}, { authorization: basic('conf', 'conf-secret') })
+      },
+    ],
+    [
+      'pkce_unexpected',
+      'token.refused',
+      async (own) => {
+        const params = { code_challenge: undefined, code_challenge_method: undefined }
+        const { code } = await getCode(own, { client: 'nopkce', params })
+        await redeem(own, code, { client: 'nopkce' })
+      },
+    ],
+    [
+      'pkce_verifier_malformed',
+      'token.refused',
+      async (own) => redeem(own, (await getCode(own)).code, { form: { code_verifier: 'x' } }),
+    ],
+    [
+      'pkce_too_many_failures',
+      'token.refused',
+      async (own) => {
+        const { code } = await getCode(own)
+        const form = { code_verifier: 'y'.repeat(43) }
+        for (let at = 0; at < 5; at++) await redeem(own, code, { form })
+        own.events.splice(0)
+        await redeem(own, code)
+      },
+    ],
+    [
+      'redirect_uri_missing',
+      'token.refused',
+      async (own) => {
+        const params = { code_challenge: undefined, code_challenge_method: undefined }
+        const { code } = await getCode(own, { client: 'nopkce', params })
+        const form = { code_verifier: undefined, redirect_uri: undefined }
+        await redeem(own, code, { client: 'nopkce', form })
+      },
+    ],
+    [
+      'grant_revoked',
+      'token.refused',
+      async (own) => {
+        const { code } = await getCode(own)
+        await own.oauth.grants.revokeUser('alice')
+        await redeem(own, code)
+      },
+    ],
+    [
+      'refresh_token_of_other_client',
+      'token.refused',
+      async (own) => refresh(own, (await getTokens(own)).refresh_token, { client: 'conf2' }),
+    ],
+    [
+      'refresh_token_expired',
+      'token.refused',
+      async (own) => {
+        const { refresh_token } = await getTokens(own)
+        own.advance(30 * 86_400)
+        await refresh(own, refresh_token)
+      },
+    ],
+    [
+      'scope_not_granted',
+      'token.refused',
+      async (own) => refresh(own, (await getTokens(own)).refresh_token, { form: { scope: 'write' } }),
+    ],
+    [
+      'scope_gone',
+      'token.refused',
+      async (own) => {
+        const redirect_uris = ['https://rp.example/cb']
+        const client = { client_id: 'passing', client_secret: 'passing-secret', redirect_uris }
+        await own.oauth.clients.create(client)
+        const { refresh_token } = await getTokens(own, { client: 'passing' })
+        await own.oauth.clients.update('passing', { scope: 'write' })
+        await refresh(own, refresh_token, { client: 'passing' })
+      },
+    ],
+    [
+      'resource_not_granted',
+      'token.refused',
+      async (own) => {
+        const { code } = await getCode(own, { params: { resource: API } })
+        await redeem(own, code, { form: { resource: FILES } })
+      },
+      { provider: { resources } },
+    ],
+    [
+      'resource_without_scope',
+      'token.refused',
+      async (own) => {
+        const { code } = await getCode(own, { params: { scope: 'read', resource: [API, FILES] } })
+        await redeem(own, code, { form: { resource: FILES } })
+      },
+      { provider: { resources } },
+    ],
+    [
+      'body_consumed',
+      'request.refused',
+      (own) => post(own, right),
+      {
+        before: (app) => {
+          app.use('/oauth/token', (req, _res, next) => void req.resume().on('end', () => next()))
+        },
+      },
+    ],
+    [
+      'store_unavailable',
+      'access_token.refused',
+      async (own) => {
+        const { access_token } = await getTokens(own)
+        await own.oauth.close()
+        await callApi(own, '/api/read', access_token)
+      },
+    ],
+  ]
+
+  const rows = cases.map(([reason, event, happen, options = {}]) => [reason, event, happen, options] as const)
+  test.each(rows)('%s in %s', async (reason, event, happen, options) => {
+    const own = await startHost(options)
+    await happen(own)
+    const refusals = own.events.filter(({ name }) => name.endsWith('.refused'))
+    expect(refusals.map(({ name, event }) => [name, event.reason])).toEqual([[event, reason]])
+    await own.close()
+  })
+})
+
 test('code.reused and refresh_token.reused', async () => {
   const { code } = await getCode(host)
   await redeem(host, code)
@@ -263,6 +504,38 @@ test('code.reused and refresh_token.reused', async () => {
   expect(told()).toEqual([
     ['refresh_token.reused', owner],
     ['token.refused', { clientId: 'conf', error: 'invalid_grant', reason: 'refresh_token_reused' }],
+  ])
+})
+
+test('request.refused by a page that belongs to no authorization request, with the reference that it shows', async () => {
+  const url = `${host.issuer}/authorized-applications`
+  const page = await (await signedIn(host, 'alice')).request(url, { method: 'DELETE' })
+  const [[name, event] = [], ...others] = told()
+  expect(others).toEqual([])
+  expect(name).toBe('request.refused')
+  expect(event).toEqual({
+    endpoint: '/authorized-applications',
+    error: 'invalid_request',
+    reason: 'method_not_allowed',
+    reference: expect.stringMatching(/^[0-9a-f]{12}$/),
+  })
+  expect(page.status).toBe(405)
+  expect(page.headers.get('allow')).toBe('GET, HEAD, POST')
+  expect(page.text).toContain((event as { reference: string }).reference)
+})
+
+test('grant.revoked by the host: one grant with its client, all of a user with the user alone', async () => {
+  await getTokens(host)
+  await getTokens(host, { client: 'conf2' })
+  const [kept] = await host.oauth.grants.list({ userId: 'alice', clientId: 'conf' })
+  told()
+  expect(await host.oauth.grants.revoke(kept?.id ?? '')).toBe(true)
+  expect(await host.oauth.grants.revoke(kept?.id ?? '')).toBe(false)
+  expect(await host.oauth.grants.revokeUser('alice')).toBe(1)
+  expect(await host.oauth.grants.revokeUser('alice')).toBe(0)
+  expect(told()).toEqual([
+    ['grant.revoked', { userId: 'alice', clientId: 'conf', grantId: kept?.id, by: 'host' }],
+    ['grant.revoked', { userId: 'alice', by: 'host' }],
   ])
 })
 

@@ -34,8 +34,7 @@ describe('list', () => {
       id: expect.stringMatching(/^[\w-]{20,}$/),
       userId: 'alice',
       clientId: 'conf',
-      scopes: ['read', 'write'],
-      resources: [`${host.origin}/api`],
+      access: { [`${host.origin}/api`]: ['read', 'write'] },
       createdAt,
     })
   })
@@ -67,7 +66,7 @@ describe('list', () => {
     expect(grants[0]).toMatchObject({
       id: before?.id,
       createdAt: before?.createdAt,
-      scopes: ['read', 'write'],
+      access: { [host.origin]: ['read', 'write'] },
     })
   })
 
@@ -97,7 +96,7 @@ describe('revoke', () => {
     expect(await host.oauth.grants.revoke(grant!.id)).toBe(true)
     for (const tokens of [renewed, second]) await expectDead(tokens)
     for (const tokens of [others, elsewhere]) await expectAlive(tokens)
-    expect(revocations()).toEqual([{ grantId: grant!.id, by: 'host' }])
+    expect(revocations()).toEqual([{ grantId: grant!.id, userId: 'alice', clientId: 'conf', by: 'host' }])
     expect(await host.oauth.grants.revoke(grant!.id)).toBe(false)
     expect(revocations()).toHaveLength(1)
   })
@@ -195,7 +194,7 @@ describe('the page of connected applications', () => {
     expect(answer.location).toBe(url())
     await expectDead(tokens)
     await expectAlive(kept)
-    expect(revocations()).toEqual([{ grantId: grant!.id, userId: 'alice', by: 'user' }])
+    expect(revocations()).toEqual([{ grantId: grant!.id, userId: 'alice', clientId: 'conf', by: 'user' }])
     expect((await agent.get(url())).text).not.toContain('Confidential')
   })
 

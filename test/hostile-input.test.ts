@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import express from 'express'
 import express4 from 'express4'
 import { Agent } from './support/agent.js'
+import { expectCheap, lengths } from './support/cost.js'
 import {
   authorizeUrl,
   basic,
@@ -170,9 +171,11 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
         res.status(error.status ?? 500).end()
       }) as express.ErrorRequestHandler)
       for (const path of ['/token', '/authorize', '/consent/x', '/authorized-applications']) {
-        const before = performance.now()
-        const response = await postForm(`${other.issuer}${path}`, body)
-        expect(performance.now() - before).toBeLessThan(1000)
+        const url = `${other.issuer}${path}`
+        const response = await expectCheap(
+          () => postForm(url, body),
+          () => postForm(url, 'a=1'),
+        )
         expect(response.status).toBeLessThan(500)
         // One unknown parameter is ignored, and to the page of applications goes only who is signed in.
         const ignored = response.headers.get('location') ?? ''
@@ -212,7 +215,7 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
     expect([400, 414, 431]).toContain(long)
     for (const name of AUTHORIZE) {
       const page = await alice.get(authorizeUrl(host, { params: { [name]: 'a'.repeat(14_000) } }))
-      expect([303, 400]).toContain(page.status)
+      expect([303, 400, 413]).toContain(page.status)
     }
     const many = await alice.get(`${authorizeUrl(host)}${'&a=1'.repeat(3000)}`)
     expect(many.status).toBe(400)
@@ -221,45 +224,70 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
 })
 
 describe('ROB-04 ROB-11 no value takes long to refuse', () => {
-  const strings: readonly (readonly [string, string])[] = [
-    ['one character', 'a'.repeat(60_000)],
-    ['a!', 'a!'.repeat(30_000)],
-    ['quotes', '"\''.repeat(20_000)],
-    ['spaces', ' '.repeat(60_000)],
-    ['slashes', 'https://'.repeat(7000)],
-    ['dots', `http://a${'.'.repeat(10_000)}`],
-    ['a long host', `http://a${'.a'.repeat(10_000)}`],
-    ['colons', 'http://[:::::::::::::]/x'],
-    ['equals signs', '='.repeat(60_000)],
-    ['tildes', '~'.repeat(60_000)],
-    ['loopback digits', `http://localhost:${'9'.repeat(50_000)}`],
+  type Make = (length: number) => string
+  const fill =
+    (pattern: string): Make =>
+    (length) =>
+      pattern.repeat(Math.ceil(length / pattern.length))
+  const strings: readonly (readonly [string, Make])[] = [
+    ['one character', fill('a')],
+    ['one character and a quote', (length) => `${'a'.repeat(length)}"`],
+    ['a!', fill('a!')],
+    ['quotes', fill('"\'')],
+    ['spaces', fill(' ')],
+    ['spaces and a letter', (length) => `${' '.repeat(length)}a`],
+    ['slashes', fill('https://')],
+    ['dots', (length) => `http://a${'.'.repeat(length)}`],
+    ['a long host', (length) => `http://a${fill('.a')(length)}`],
+    ['colons', (length) => `http://[${':'.repeat(length)}]/x`],
+    ['equals signs', fill('=')],
+    ['tildes', fill('~')],
+    ['loopback digits', (length) => `http://localhost:${'9'.repeat(length)}`],
   ]
-  test.each(strings)('%s', async (_, value) => {
-    for (const name of TOKEN) {
-      const rest = { grant_type: 'authorization_code', code: 'x', code_verifier: VERIFIER, redirect_uri: 'x' }
-      const before = performance.now()
-      const { status } = await postForm(
-        `${host.issuer}/token`,
-        new URLSearchParams({ ...rest, [name]: value }).toString().slice(0, 65_000),
-        name.startsWith('client') ? {} : CONF,
-      )
-      expect(performance.now() - before).toBeLessThan(500)
-      expect([400, 401, 413]).toContain(status)
+  /** A value that fills a body, as far as it may be filled. */
+  const longest = (make: Make): number =>
+    [60_000, 20_000].find((length) => `${new URLSearchParams({ x: make(length) })}`.length < 62_000)!
+
+  test.each(strings)('%s', async (_, make) => {
+    for (const value of lengths(longest(make)).map(make)) {
+      for (const name of TOKEN) {
+        const rest = {
+          grant_type: 'authorization_code',
+          code: 'x',
+          code_verifier: VERIFIER,
+          redirect_uri: 'x',
+        }
+        const ask = (given: string) =>
+          postForm(
+            `${host.issuer}/token`,
+            `${new URLSearchParams({ ...rest, [name]: given })}`,
+            name.startsWith('client') ? {} : CONF,
+          )
+        const { status } = await expectCheap(
+          () => ask(value),
+          () => ask('x'),
+        )
+        expect([400, 401]).toContain(status)
+      }
     }
-    for (const name of [
-      'redirect_uri',
-      'scope',
-      'prompt',
-      'code_challenge',
-      'resource',
-      'client_id',
-      'state',
-    ] as const) {
-      const before = performance.now()
-      const page = await alice.get(authorizeUrl(host, { params: { [name]: value.slice(0, 4500) } }))
-      expect(performance.now() - before).toBeLessThan(500)
-      expect([303, 400]).toContain(page.status)
-      if (name === 'redirect_uri' || name === 'client_id') expect(page.location).toBeUndefined()
+    for (const value of lengths(4500).map(make)) {
+      for (const name of [
+        'redirect_uri',
+        'scope',
+        'prompt',
+        'code_challenge',
+        'resource',
+        'client_id',
+        'state',
+      ] as const) {
+        const ask = (given: string) => alice.get(authorizeUrl(host, { params: { [name]: given } }))
+        const page = await expectCheap(
+          () => ask(value),
+          () => ask('x'),
+        )
+        expect([303, 400, 413]).toContain(page.status)
+        if (name === 'redirect_uri' || name === 'client_id') expect(page.location).toBeUndefined()
+      }
     }
   })
 })
@@ -340,7 +368,7 @@ describe('INJ-05 SQL and NUL are ordinary wrong values', () => {
       }
       for (const name of AUTHORIZE) {
         const page = await alice.get(authorizeUrl(host, { params: { [name]: value } }))
-        expect([303, 400]).toContain(page.status)
+        expect([303, 400, 413]).toContain(page.status)
       }
       const page = await alice.get(`${host.issuer}/consent/${encodeURIComponent(value)}`)
       expect(page.status).toBe(400)

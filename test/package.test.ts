@@ -59,7 +59,7 @@ describe.each([4, 5] as const)('installed from the packed tarball beside Express
       await tool(project('typescript'), 'tsc', '-p', '.')
       expect(JSON.parse(await node(project('typescript'), 'app.js'))).toEqual(photosOfAda)
     },
-    minutes,
+    5 * minutes,
   )
 
   test(
@@ -68,7 +68,7 @@ describe.each([4, 5] as const)('installed from the packed tarball beside Express
       const report = JSON.parse(await tool(project('jest'), 'jest', '--rootDir', '.', '--json'))
       expect(report).toMatchObject({ numPassedTests: 1, numTotalTests: 1 })
     },
-    minutes,
+    5 * minutes,
   )
 
   describe('the quick start of the README, letter for letter', () => {

@@ -167,12 +167,13 @@ describe('the option render', () => {
     })
     expect(locals.consent).toEqual({
       ...every,
-      client: { id: 'conf', name: 'Confidential', uri: undefined, logoUri: undefined, verified: true },
+      client: { id: 'conf', name: 'Confidential', uri: undefined, logoUri: undefined },
       destination: { kind: 'web', host: 'rp.example', proven: true },
       user: { id: 'alice', name: 'Alice', email: 'alice@host.example' },
       switchUserUrl: expect.stringContaining('/login?return_to=/oauth/consent/'),
       newScopes: [{ name: 'read', description: 'Read your things', optional: false, checked: true }],
       grantedScopes: [],
+      resources: [],
       action: expect.stringMatching(/^\/oauth\/consent\/[\w-]+$/),
       csrfToken: expect.any(String),
       notice: undefined,
@@ -192,6 +193,7 @@ describe('the option render', () => {
           grantId: expect.any(String),
           client: { id: 'conf', name: 'Confidential', uri: undefined },
           scopes: [{ name: 'read', description: 'Read your things' }],
+          resources: [],
           createdAt: expect.any(Date),
           lastUsedAt: undefined,
         },

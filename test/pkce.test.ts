@@ -140,6 +140,20 @@ describe('the verifier, at the token request', () => {
     expectRefusal(await wrong(code, 9), 400, 'invalid_grant')
   })
 
+  test('PKCE-09 attempts at once are counted one by one', async () => {
+    const { code } = await getCode(host, { client: 'pub' })
+    const reasons = host.events.length
+    await Promise.all(
+      Array.from({ length: 50 }, (_, at) =>
+        redeem(host, code, { client: 'pub', form: { code_verifier: `${VERIFIER}${at}` } }),
+      ),
+    )
+    const told = host.events.slice(reasons).map(({ event }) => event.reason)
+    expect(told.filter((reason) => reason === 'pkce_mismatch')).toHaveLength(5)
+    expect(told.filter((reason) => reason === 'pkce_too_many_failures')).toHaveLength(45)
+    expectRefusal(await redeem(host, code, { client: 'pub' }), 400, 'invalid_grant')
+  })
+
   test('PKCE-09 a stranger without the client cannot use up its tries', async () => {
     const { code } = await getCode(host)
     for (let at = 0; at < 10; at++) {

@@ -1,6 +1,11 @@
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseSync } from '@swc/core'
+import express, { type Express } from 'express'
+import session from 'express-session'
+import supertest from 'supertest'
+import { type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
 import { routeTable } from '../lib/routes.js'
 import type { Runtime } from '../lib/runtime.js'
 import { resolveSettings } from '../lib/settings.js'
@@ -41,11 +46,16 @@ describe('the tables of the README name what there is, and nothing else:', () =>
 
   test('members of req.auth and of the provider', () => {
     const auth = rows('Guarding your API').map(([name = '']) => coded(name)[0]?.replace('()', ''))
-    expect(sorted(auth)).toEqual(sorted(membersOf('lib/require-token.ts', 'TokenAuth')))
+    expect(sorted(auth)).toEqual(sorted(membersOf('lib/middleware.ts', 'TokenAuth')))
     const provider = rows('The provider').map(
       ([name = '']) => /^oauth\.(\w+)/.exec(coded(name)[0] ?? '')?.[1],
     )
     expect(sorted(provider.filter(Boolean))).toEqual(sorted(membersOf('lib/provider.ts', 'OAuthProvider')))
+  })
+
+  test('members of a grant', () => {
+    const table = rows('When a user goes, or changes the password').flatMap(([names = '']) => coded(names))
+    expect(sorted(table)).toEqual(sorted(membersOf('lib/store/records.ts', 'Grant')))
   })
 
   test('events, and their members', () => {
@@ -62,7 +72,7 @@ describe('the tables of the README name what there is, and nothing else:', () =>
       .filter(([route]) => !route?.startsWith('/.well-known/'))
     const routes = routeTable({} as Runtime).map((route) => [
       route.path,
-      route.kind === 'machine' ? 'POST, OPTIONS' : 'POST' in route.methods ? 'GET, HEAD, POST' : 'GET, HEAD',
+      route.kind === 'machine' ? 'POST, OPTIONS' : 'GET, HEAD, POST',
     ])
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(routes))
   })
@@ -131,7 +141,12 @@ describe('on a real host', () => {
   test('each page gets the locals that the README lists, and no others', async () => {
     const agent = await signedIn(host, 'alice')
     await agent.get('/oauth/authorize?client_id=nobody')
-    for (const flow of [{}, { client: 'nat', params: { redirect_uri: 'com.example.app:/cb' } }]) {
+    const flows = [
+      {},
+      { params: { resource: `${host.origin}/api` } },
+      { client: 'nat', params: { redirect_uri: 'com.example.app:/cb' } },
+    ]
+    for (const flow of flows) {
       const { page } = await toConsent(host, { agent, ...flow })
       await decide(agent, page, 'approve')
       await agent.get(page.url)
@@ -212,6 +227,17 @@ describe('the code blocks', () => {
     expect(script).toContain('process.env.PORT ?? 3000')
   })
 
+  test('the one for tests of guarded routes gets a token for them', async () => {
+    const { text = '' } = blocks.find(({ firstLine }) => firstLine?.includes("from 'node:crypto'")) ?? {}
+    const body = text.replaceAll(/^import .*$/gm, '').replaceAll(/^export /gm, '')
+    const names = ['createHash', 'randomBytes', 'supertest', 'makeApp']
+    const recipe = new Function(...names, `${body}; return { app, accessToken }`)
+    const { app, accessToken } = recipe(createHash, randomBytes, supertest, makeApp)
+    const token = await accessToken('photos')
+    const { status, body: photos } = await supertest(app).get('/api/photos').auth(token, { type: 'bearer' })
+    expect({ status, photos }).toEqual({ status: 200, photos: { photosOf: 'ada' } })
+  })
+
   test('the commands are those of package.json', () => {
     const { scripts } = JSON.parse(read('package.json'))
     const named = [...readme.matchAll(/\bnpm run ([\w-]+)/g)].map(([, name]) => name)
@@ -246,9 +272,31 @@ test('internal links lead to a heading or a file that there is', () => {
 
 test('the changelog has this version', () => {
   const { version } = JSON.parse(read('package.json'))
-  const versions = [...read('CHANGELOG.md').matchAll(/^## \[(\d[^\]]*)\]/gm)].map(([, found]) => found)
+  const versions = [...read('CHANGELOG.md').matchAll(/^## (\d\S*) - \d{4}-\d\d-\d\d$/gm)].map(
+    ([, found]) => found,
+  )
   expect(versions[0]).toBe(version)
 })
+
+function makeApp(options: Pick<OAuthProviderOptions, 'store' | 'clients'>): Express {
+  const app = express()
+  const oauth = oauthProvider({
+    issuer: 'https://host.example/oauth',
+    findUser: (id) => ({ id }),
+    scopes: { photos: 'See your photos' },
+    ...options,
+  })
+  app.use(session({ secret: 'test', resave: false, saveUninitialized: false }))
+  app.use('/oauth', oauth)
+  app.post('/login', express.urlencoded({ extended: false }), (req, res) => {
+    ;(req.session as { userId?: string }).userId = req.body.name
+    res.redirect(303, '/')
+  })
+  app.get('/api/photos', oauth.requireToken('photos'), (req, res) => {
+    res.json({ photosOf: req.auth.userId })
+  })
+  return app
+}
 
 /** The text under a heading, up to the next one of its rank or a higher one. */
 function section(heading: string): string {
@@ -334,8 +382,12 @@ function membersOf(file: string, name: string): string[] {
 function events(): Record<string, string[]> {
   const members = (event: Node) => {
     const { elemTypes } = (event.typeAnnotation as Node).typeAnnotation as Node
-    const [{ ty }] = elemTypes as [{ ty: { members: Node[] } }]
-    return sorted(ty.members.map((member) => `${nameOf(member)}${member.optional ? '?' : ''}`))
+    const [{ ty }] = elemTypes as [{ ty: Node }]
+    const shapes = (ty.type === 'TsUnionType' ? ty.types : [ty]) as { members: Node[] }[]
+    const found = shapes.flatMap(({ members }) => members)
+    const optional = new Set(found.filter((member) => member.optional).map(nameOf))
+    const names = new Set(found.map(nameOf))
+    return sorted([...names].map((name) => `${name}${optional.has(name) ? '?' : ''}`))
   }
   return Object.fromEntries(
     interfaceOf('lib/events.ts', 'ProviderEvents').map((event) => [nameOf(event), members(event)]),

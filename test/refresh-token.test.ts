@@ -170,6 +170,43 @@ describe('a refresh token that was rotated', () => {
     await expectOpen(host, first)
   })
 
+  test('REFR-12 RSRC-04 within the grace names another resource or scope: refused, and nothing is lost', async () => {
+    const [one, two] = [`${host.origin}/one`, `${host.origin}/two`]
+    const params = { scope: 'read write', resource: [one, two] }
+    const { refresh_token } = await getTokens(host, { params })
+    const { body: first } = await refresh(host, refresh_token, { form: { resource: one } })
+    expectRefusal(await refresh(host, refresh_token, { form: { resource: two } }), 400, 'invalid_target')
+    expectRefusal(await refresh(host, refresh_token, { form: { scope: 'read' } }), 400, 'invalid_scope')
+    const again = await refresh(host, refresh_token, { form: { resource: one } })
+    expect(again.body).toEqual(first)
+    expectTokens(await refresh(host, first.refresh_token, { form: { resource: two, scope: 'read' } }))
+  })
+
+  test('REFR-04 a clock that is set back does not widen the grace', async () => {
+    const own = await startHost()
+    const tokens = await getTokens(own)
+    const { body: second } = await refresh(own, tokens.refresh_token)
+    own.advance(-600)
+    expectRefusal(await refresh(own, tokens.refresh_token), 400, 'invalid_grant')
+    await expectDead(own, second)
+    await own.close()
+  })
+
+  test('REFR-04 access tokens that outlive every refresh token stay dead after a purge too', async () => {
+    const DAY = 86_400
+    const lifetimes = { accessToken: 7 * DAY, refreshToken: DAY, refreshTokenTotal: DAY }
+    const own = await startHost({ provider: { lifetimes } })
+    const tokens = await getTokens(own)
+    const { body: second } = await refresh(own, tokens.refresh_token)
+    own.advance(11)
+    expectRefusal(await refresh(own, tokens.refresh_token), 400, 'invalid_grant')
+    own.advance(DAY + 120)
+    await own.oauth.purge()
+    for (const { access_token } of [tokens, second])
+      expect((await callApi(own, '/api/any', access_token)).status).toBe(401)
+    await own.close()
+  })
+
   test('REFR-04 after the grace is refused, and ends every token of its family', async () => {
     const tokens = await getTokens(host)
     const { body: second } = await refresh(host, tokens.refresh_token)

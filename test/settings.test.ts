@@ -1,10 +1,11 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { ConfigurationError, type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
 import { Agent } from './support/agent.js'
-import { authorizeUrl } from './support/flow.js'
-import { startHost } from './support/host.js'
+import { authorizeUrl, callApi, getCode, redeem, refresh } from './support/flow.js'
+import { startHost, type User } from './support/host.js'
+import { expectRefusal as expectRefused } from './support/token-endpoint.js'
 
 const BASE = { issuer: 'https://photos.example/oauth', findUser: () => undefined, store: ':memory:' }
 
@@ -27,7 +28,7 @@ function refusal(options: unknown, base: object = BASE): ConfigurationError {
 function expectRefusal(options: object, option: string, rest: RegExp): void {
   const error = refusal(options)
   expect(error.option).toBe(option)
-  expect(error.message).toContain(`option ${option} `)
+  expect(error.message).toContain(`oauthProvider: ${option} `)
   expect(error.message).toMatch(rest)
   expect(error.message).toMatch(/\. .+[.?]$/)
 }
@@ -42,7 +43,17 @@ describe('issuer', () => {
   test.each([
     ['missing', undefined, /is missing\. .*https:\/\/photos\.example\/oauth/],
     ['empty', '', /is missing/],
-    ['no string', new URL('https://photos.example'), /is missing/],
+    ['a number', 3000, /is 3000\. .*https:\/\/photos\.example\/oauth/],
+    [
+      'a URL object',
+      new URL('https://photos.example/oauth'),
+      /is a URL object\. Pass the string: 'https:\/\/photos\.example\/oauth'/,
+    ],
+    [
+      'a URL object without a path',
+      new URL('https://photos.example'),
+      /Pass the string: 'https:\/\/photos\.example'\./,
+    ],
     ['no URL', 'photos.example/oauth', /is not a URL: 'photos\.example\/oauth'/],
     ['http', 'http://photos.example/oauth', /is not https: .*localhost, 127\.0\.0\.1 and \[::1\]/],
     ['http on a host that begins like localhost', 'http://localhost.evil.example', /is not https/],
@@ -136,7 +147,7 @@ describe('a misspelt option is named, with the one that was probably meant', () 
 
 describe('a value of the wrong kind is named, with what to pass', () => {
   test.each([
-    ['findUser', undefined, /is missing.*users\.find/],
+    ['findUser', undefined, /is missing.*\(id\) => users\.get\(id\)/],
     ['findUser', 'alice', /is 'alice'\. Pass a function/],
     ['findUser', null, /is null\. Pass a function/],
     ['currentUser', {}, /is an Object\. Pass a function/],
@@ -153,7 +164,7 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     ['loginUrl', '/login#top', /fragment/],
     ['loginUrl', '/log in', /is '\/log in'/],
     ['loginUrl', 'javascript:alert(1)', /is 'javascript/],
-    ['loginUrl', null, /is null/],
+    ['loginUrl', null, /is null.*http or https URL/],
     ['scopes', ['photos'], /is an array\. Pass an object/],
     ['scopes', new Map([['photos', 'See']]), /is a Map\. Pass an object/],
     ['scopes', null, /is null/],
@@ -164,6 +175,7 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     ['store', 5, /is 5/],
     ['store', null, /is null/],
     ['store', {}, /is not a store/],
+    ['store', new Date(), /is not a store/],
     ['store', '/nowhere/at/all/oauth.db', /cannot be opened: '\/nowhere\/at\/all\/oauth\.db'/],
     ['lifetimes', 3600, /is 3600\. Pass an object/],
     ['lifetimes', null, /is null/],
@@ -179,8 +191,9 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     ["scopes['é']", { scopes: { é: 'x' } }, /is not a scope name/],
     ["scopes['a'].description", { scopes: { a: '' } }, /is an empty string.*sentence/],
     ["scopes['a'].description", { scopes: { a: {} } }, /is undefined.*sentence/],
-    ["scopes['a']", { scopes: { a: undefined } }, /is undefined/],
-    ["scopes['a']", { scopes: { a: true } }, /is true/],
+    ["scopes['a']", { scopes: { a: undefined } }, /is undefined.*sentence/],
+    ["scopes['a']", { scopes: { a: null } }, /is null.*sentence/],
+    ["scopes['a']", { scopes: { a: true } }, /is true.*sentence/],
     [
       "scopes['a'].required",
       { scopes: { a: { description: 'x', required: 'no' } } },
@@ -246,6 +259,40 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     writeFileSync(path.join(folder, 'consent.ejs'), '<% if ( %>')
     expectRefusal({ templates: folder }, 'templates', /consent\.ejs/)
   })
+
+  test.each([
+    ['consnet.ejs', 'consent.ejs'],
+    ['errors.ejs', 'error.ejs'],
+    ['authorised-applications.ejs', 'authorized-applications.ejs'],
+  ])('a template that is misspelt: %s', (file, meant) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'oauth-'))
+    writeFileSync(path.join(folder, file), '')
+    expectRefusal({ templates: folder }, 'templates', new RegExp(`'${file}'.*Did you mean '${meant}'\\?`))
+  })
+
+  test('partials are no misspelt templates, nor is anything else', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'oauth-'))
+    for (const file of ['_head.ejs', 'footer.ejs', 'consent.ejs', 'consents.ejs', 'eror.html'])
+      writeFileSync(path.join(folder, file), '')
+    expect(() => build({ templates: folder })).not.toThrow()
+  })
+
+  test('missing bindings of better-sqlite3 are named with the command, and no empty file is left', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'oauth-'))
+    await jest.isolateModulesAsync(async () => {
+      jest.doMock('better-sqlite3', () => {
+        return function Unbound() {
+          throw new Error('Could not locate the bindings file. Tried:\n one place\n and another')
+        }
+      })
+      const { openStore } = await import('../lib/store/open.js')
+      expect(() => openStore(path.join(folder, 'oauth.db'), Date.now)).toThrow(
+        /^oauthProvider: store needs .*bindings.*\. Run 'npm rebuild better-sqlite3'/,
+      )
+    })
+    jest.dontMock('better-sqlite3')
+    expect(readdirSync(folder)).toEqual([])
+  })
 })
 
 describe('static clients are checked like all others', () => {
@@ -270,14 +317,85 @@ describe('static clients are checked like all others', () => {
       'clients[0].redirect_uris',
       /scheme/,
     ],
+    [
+      'a private-use scheme beside a secret',
+      [{ ...good, redirect_uris: ['com.example.app:/cb'] }],
+      'clients[0].redirect_uris',
+      /RFC 8252 section 7\.1\)\. Leave client_secret out/,
+    ],
+    [
+      'a scope that is misspelt',
+      [{ ...good, scope: 'openid photo' }],
+      'clients[0].scope',
+      /unknown scope 'photo'\. Did you mean 'photos'\?/,
+    ],
     ['an unknown grant type', [{ ...good, grant_types: ['password'] }], 'clients[0].grant_types', /password/],
   ])('%s', (_, clients, option, message) => {
-    expectRefusal({ clients }, option, message)
+    expectRefusal({ clients, scopes: { photos: 'See your photos' } }, option, message)
+  })
+
+  test('scopes of OpenID Connect, and those that resemble none, are let in', () => {
+    const scope = 'openid profile email address phone offline_access calendar'
+    const scopes = { emails: 'Read your mail', phones: 'See your phones' }
+    expect(() => build({ scopes, clients: [{ ...good, scope }] })).not.toThrow()
   })
 
   test('no message shows a secret', () => {
     const { message } = refusal({ clients: [{ ...good, redirect_uris: [] }] })
     expect(message).not.toContain('s3cret-value')
+  })
+})
+
+describe('findUser gives an object, or undefined or null', () => {
+  const known = { id: 'alice', name: 'Alice', email: 'alice@host.example' }
+  let found: unknown = known
+  const provider = { findUser: () => found as User | undefined }
+
+  test.each([
+    [
+      'an array',
+      [],
+      /findUser gave an array\. Give the user object, .*; did you forget \[0\] or \.first\(\)\?$/,
+    ],
+    ['an array with the user in it', [known], /an array/],
+    ['false', false, /findUser gave false\. Give the user object, or undefined when there is none\.$/],
+    ['an empty string', '', /an empty string/],
+    ['0', 0, /gave 0\./],
+    ['NaN', Number.NaN, /NaN/],
+    ['true', true, /true/],
+  ])('%s gets no tokens, and ends nothing', async (_, value, told) => {
+    found = known
+    const host = await startHost({ provider })
+    const { code } = await getCode(host)
+    const issued = (await redeem(host, (await getCode(host)).code)).body
+
+    found = value
+    for (const answer of [await redeem(host, code), await refresh(host, issued.refresh_token)]) {
+      expectRefused(answer, 500, 'server_error')
+      expect(answer.body).not.toHaveProperty('access_token')
+    }
+    const errors = host.events
+      .filter(({ name }) => name === 'server.error')
+      .map(({ event }) => event.error as Error)
+    expect(errors.map(({ name }) => name)).toEqual(['TypeError', 'TypeError'])
+    for (const { message } of errors) {
+      expect(message).toMatch(/^oauthProvider: findUser gave /)
+      expect(message).toMatch(told)
+    }
+
+    found = known
+    expect((await callApi(host, '/api/read', issued.access_token)).status).toBe(200)
+    expect((await refresh(host, issued.refresh_token)).status).toBe(200)
+    await host.close()
+  })
+
+  test.each([undefined, null])('%p says that the user is gone', async (value) => {
+    found = known
+    const host = await startHost({ provider })
+    const { code } = await getCode(host)
+    found = value
+    expectRefused(await redeem(host, code), 400, 'invalid_grant')
+    await host.close()
   })
 })
 
@@ -338,7 +456,7 @@ describe('loginUrl', () => {
     const host = await startHost({ provider: { loginUrl: (async () => '/login') as never } })
     await new Agent(host).get(authorizeUrl(host))
     const errors = host.events.filter(({ name }) => name === 'server.error')
-    expect(String(errors[0]?.event.error)).toMatch(/option loginUrl gave a Promise/)
+    expect(String(errors[0]?.event.error)).toMatch(/oauthProvider: loginUrl gave a Promise/)
     await host.close()
   })
 })
@@ -352,6 +470,18 @@ test('AUTHZ-14 offline_access is never asked for by a request that names no scop
   expect(page.text).toContain('Read')
   expect(page.text).not.toContain('Stay connected')
   await host.close()
+})
+
+test('without the option store, it is the file oauth.db in the working directory', () => {
+  const before = process.cwd()
+  const folder = mkdtempSync(path.join(tmpdir(), 'oauth-'))
+  process.chdir(folder)
+  try {
+    build({ store: undefined })
+  } finally {
+    process.chdir(before)
+  }
+  expect(readdirSync(folder)).toContain('oauth.db')
 })
 
 test('options may be an object with methods', async () => {

@@ -1,4 +1,5 @@
-import { callApi, getCode, getTokens, redeem, refresh, type TokenResponse } from './support/flow.js'
+import { inputValue } from './support/agent.js'
+import { callApi, getCode, getTokens, redeem, refresh, signedIn, type TokenResponse } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 import { expectRefusal, expectTokens } from './support/token-endpoint.js'
 
@@ -118,6 +119,27 @@ test.each([
     await own.close()
   },
 )
+
+test('RACE-05 refreshes beside Withdraw access on the page: once it has answered, no token of the grant works', async () => {
+  const own = await startHost()
+  const agent = await signedIn(own, 'alice')
+  const applications = `${own.issuer}/authorized-applications`
+  for (let round = 0; round < 30; round++) {
+    const tokens = await getTokens(own, { agent, client: 'first' })
+    const page = await agent.get(applications)
+    const refreshes = Array.from({ length: 3 }, () => refresh(own, tokens.refresh_token, { client: 'first' }))
+    for (let turn = 0; turn < round % 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const form = { _csrf: inputValue(page, '_csrf'), grant: inputValue(page, 'grant') }
+    expect((await agent.post(applications, form)).status).toBe(303)
+    const late = refresh(own, tokens.refresh_token, { client: 'first' })
+    const given = (await Promise.all([...refreshes, late])).filter(won)
+    for (const token of [tokens.access_token, ...given.map(({ body }) => body.access_token)])
+      expect((await callApi(own, '/api/read', token)).status).toBe(401)
+    for (const token of [tokens.refresh_token, ...given.map(({ body }) => body.refresh_token)])
+      expectRefusal(await refresh(own, token, { client: 'first' }), 400, 'invalid_grant')
+  }
+  await own.close()
+})
 
 test('RACE-05 redemptions beside a revocation: once it has answered, no token of the code works', async () => {
   const own = await startHost()

@@ -17,6 +17,9 @@ export interface Pending {
 /** The customer said no. */
 export class AccessDenied extends Error {}
 
+/** The photo app did not connect us, and says why. */
+export class ConnectionRefused extends Error {}
+
 /** The customer said yes once, and has taken it back. */
 export class AccessWithdrawn extends Error {}
 
@@ -49,8 +52,12 @@ export async function connectTo(photoAppUrl: string, redirectUri: string, client
       const checks = { expectedState: state, pkceCodeVerifier: codeVerifier }
       return { tokens: await oauth.authorizationCodeGrant(provider, callback, checks) }
     } catch (error) {
-      const denied = error instanceof oauth.AuthorizationResponseError && error.error === 'access_denied'
-      throw denied ? new AccessDenied() : error
+      const answered =
+        error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError
+      if (!answered) throw error
+      throw error.error === 'access_denied'
+        ? new AccessDenied()
+        : new ConnectionRefused(`Daylight Photos says: ${error.error_description ?? error.error}`)
     }
   }
 

@@ -4,16 +4,28 @@ import path from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
 import session from 'express-session'
 import helmet from 'helmet'
-import { AccessDenied, AccessWithdrawn, type Account, connectTo, type Pending, scopesOf } from './daylight.js'
-import { errorPage, type Picture, printsPage, welcomePage } from './pages.js'
+import {
+  AccessDenied,
+  AccessWithdrawn,
+  type Account,
+  ConnectionRefused,
+  connectTo,
+  type Pending,
+  scopesOf,
+} from './daylight.js'
+import { errorPage, type Picture, printsPage, staleAnswerPage, welcomePage } from './pages.js'
 
 declare module 'express-session' {
   interface SessionData {
-    pending: Pending
+    /** One for each tab in which the customer went to the photo app and has not come back, oldest first. */
+    pending: Pending[]
     account: Account
     notice: 'denied' | 'withdrawn'
   }
 }
+
+/** More tabs than anybody has open; the session must not grow with every click. */
+const MOST_PENDING = 10
 
 export interface PrintShopOptions {
   port: number
@@ -54,14 +66,16 @@ export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintS
 
   app.get('/connect', async (req, res) => {
     const { href, pending } = await daylight.authorizationUrl()
-    req.session.pending = pending
+    req.session.pending = [...(req.session.pending ?? []), pending].slice(-MOST_PENDING)
     res.redirect(href)
   })
 
   app.get('/callback', async (req, res) => {
-    const { pending } = req.session
-    delete req.session.pending
-    if (pending) req.session.account = await daylight.redeem(new URL(req.originalUrl, url), pending)
+    const { pending = [] } = req.session
+    const mine = pending.find(({ state }) => state === req.query.state)
+    if (!mine) return res.status(400).send(staleAnswerPage(req.session.account !== undefined))
+    req.session.pending = pending.filter((other) => other !== mine)
+    req.session.account = await daylight.redeem(new URL(req.originalUrl, url), mine)
     res.redirect('/')
   })
 
@@ -78,6 +92,8 @@ export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintS
     } else if (error instanceof AccessDenied) {
       req.session.notice = 'denied'
       res.redirect(303, '/')
+    } else if (error instanceof ConnectionRefused) {
+      res.status(400).send(errorPage(error.message))
     } else {
       console.error(error)
       res.status(500).send(errorPage(error.message))

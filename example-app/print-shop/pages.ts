@@ -94,6 +94,18 @@ function prints(photos: Picture[]): Html {
   return html`<div class="prints">${photos.map(print)}</div>`
 }
 
+export function staleAnswerPage(connected: boolean): string {
+  return layout(
+    'Start again',
+    html`
+    <section class="welcome">
+      <h1>This link has done its work.</h1>
+      <p>It was used before, or was opened in another browser than the one in which you began.</p>
+      ${connected ? html`<a class="button" href="/">See your prints</a>` : connectButton}
+    </section>`,
+  )
+}
+
 export function errorPage(message: string): string {
   return layout(
     'Sorry',

@@ -3,40 +3,35 @@ import type { Client, Grant } from '../store/records.js'
 import { destinationOf } from './redirect-uri.js'
 import type { AuthorizationRequest } from './request.js'
 
-/** What a pending authorization request needs next. */
-export type Decision =
-  | { readonly step: 'login' }
-  | { readonly step: 'consent' }
-  /** Nobody has to be asked: the client is the host's own, or the user has allowed all of it before. */
-  | { readonly step: 'approved' }
+/** What an authorization request needs next; `approved` where nobody has to be asked: the client is the host's own, or the user has allowed all of it before. */
+export type Step = 'login' | 'consent' | 'approved'
 
 export interface Situation {
   readonly request: AuthorizationRequest
   readonly client: Client
-  readonly signedIn: boolean
+  /** Who is signed in, and since when (milliseconds), where the host says it. */
+  readonly user: { readonly authenticatedAt?: number } | undefined
   /** What the user allowed this client before. */
   readonly grant: Grant | undefined
-  /** When the user last signed in, in milliseconds, where the host says it. */
-  readonly authenticatedAt: number | undefined
   /** Whether the browser has been at the host's login for this request. */
   readonly visitedLogin: boolean
 }
 
-export function decide(situation: Situation): Decision {
-  const { request, client, grant } = situation
+export function decide(situation: Situation): Step {
+  const { request, client, user, grant } = situation
   const silent = request.prompts.includes('none')
-  if (!situation.signedIn) {
+  if (user === undefined) {
     if (silent) throw interaction('login_required', 'No user is signed in.', 'not_signed_in')
-    return { step: 'login' }
+    return 'login'
   }
-  if (mustSignInAgain(situation)) return { step: 'login' }
+  if (mustSignInAgain(situation)) return 'login'
   const provesItself = clientProvesItself(client, request.redirectUri)
   if (provesItself && !request.prompts.includes('consent')) {
-    if (client.skipConsent || includesAll(grant, request)) return { step: 'approved' }
+    if (client.skipConsent || includesAll(grant, request)) return 'approved'
   }
   if (silent)
     throw interaction('consent_required', 'The user has to be asked for consent.', 'consent_missing')
-  return { step: 'consent' }
+  return 'consent'
 }
 
 /**
@@ -49,9 +44,10 @@ export function clientProvesItself(client: Client, redirectUri: string): boolean
 
 /**
  * OpenID Connect Core §3.1.2.1: login and select_account send the user to the login page although they are signed in. Where the host
- * tells when the user signed in, that time counts; otherwise the first return from login does.
+ * tells when the user signed in, that time counts for login; otherwise the first return from the login page does.
  */
-function mustSignInAgain({ request, authenticatedAt, visitedLogin }: Situation): boolean {
+function mustSignInAgain({ request, user, visitedLogin }: Situation): boolean {
+  const authenticatedAt = user?.authenticatedAt
   if (!request.prompts.includes('login') && !request.prompts.includes('select_account')) return false
   if (request.prompts.includes('login') && authenticatedAt !== undefined) {
     // Hosts keep whole seconds.
@@ -60,16 +56,20 @@ function mustSignInAgain({ request, authenticatedAt, visitedLogin }: Situation):
   return !visitedLogin
 }
 
-/** Whether a grant holds everything that is asked for. */
+/** Whether a grant holds everything that is asked for: each scope at each resource. */
 export function includesAll(
   grant: Grant | undefined,
   asked: Pick<AuthorizationRequest, 'scopes' | 'resources'>,
 ): grant is Grant {
-  return (
-    grant !== undefined &&
-    asked.scopes.every((scope) => grant.scopes.includes(scope)) &&
-    asked.resources.every((resource) => grant.resources.includes(resource))
-  )
+  return asked.scopes.every((scope) => includesScope(grant, scope, asked.resources))
+}
+
+export function includesScope(
+  grant: Grant | undefined,
+  scope: string,
+  resources: readonly string[],
+): grant is Grant {
+  return resources.every((resource) => grant?.access[resource]?.includes(scope) ?? false)
 }
 
 function interaction(

@@ -56,8 +56,7 @@ export function readAuthorizationRequest(
 ): AuthorizationRequest {
   const refuse = (description: string, reason: string) =>
     new OAuthError('invalid_request', description, { reason })
-  const repeated = parameters.repeated(ONCE)
-  if (repeated !== undefined) throw refuse(`${repeated} was sent more than once.`, 'parameter_repeated')
+  parameters.refuseRepeated(ONCE)
   for (const [name, code] of UNSUPPORTED) {
     if (parameters.get(name) === undefined) continue
     throw new OAuthError(code, `The parameter ${name} is not supported.`, { reason: `${name}_not_supported` })

@@ -1,6 +1,9 @@
 import { OAuthError } from '../errors.js'
 import type { Settings } from '../settings.js'
 
+/** More than a client has use for in one token; each is looked up and compared. */
+const MOST_RESOURCES = 10
+
 type Resources = Pick<Settings, 'resources' | 'origin'>
 
 /**
@@ -8,7 +11,13 @@ type Resources = Pick<Settings, 'resources' | 'origin'>
  * every URL on the issuer's origin is one.
  */
 export function requestedResources(named: readonly string[], settings: Resources): readonly string[] {
-  return [...new Set(named.map((resource) => knownResource(resource, settings)))]
+  const distinct = [...new Set(named)]
+  if (distinct.length > MOST_RESOURCES) {
+    throw new OAuthError('invalid_target', `Name at most ${MOST_RESOURCES} resources.`, {
+      reason: 'too_many_resources',
+    })
+  }
+  return [...new Set(distinct.map((resource) => knownResource(resource, settings)))]
 }
 
 function knownResource(resource: string, settings: Resources): string {
@@ -31,9 +40,7 @@ export function narrowedResources(
 ): readonly string[] {
   if (named.length === 0) return granted
   const resources = requestedResources(named, settings)
-  // What was granted without naming a resource is good for the issuer's whole origin.
-  if (resources.every((resource) => covers(granted.length > 0 ? granted : [settings.origin], resource)))
-    return resources
+  if (resources.every((resource) => covers(granted, resource))) return resources
   throw new OAuthError('invalid_target', 'The resource was not part of what the user granted.', {
     reason: 'resource_not_granted',
   })
@@ -58,7 +65,7 @@ export function scopesFor(
   settings: Pick<Settings, 'resources'>,
 ): readonly string[] {
   const known = resources.map((resource) => settings.resources.get(resource))
-  if (known.length === 0 || known.includes(undefined)) return scopes
+  if (known.includes(undefined)) return scopes
   return scopes.filter((scope) => known.some((list) => list?.includes(scope)))
 }
 

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { FailureLimit } from '../clients/failure-limit.js'
 import { findClient, reportable } from '../clients/find.js'
-import { SecretVerifier } from '../clients/secret.js'
+import { isGuessable, SecretVerifier } from '../clients/secret.js'
 import { OAuthError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
@@ -11,24 +11,27 @@ import { clientSecretPost } from './client-secret-post.js'
 import { type Credentials, invalidClient, type Presented, presentsAssertion } from './credentials.js'
 import { none } from './none.js'
 
-const METHODS = [clientSecretBasic, clientSecretPost, none]
+/** `none` comes first, since some clients take the first method of the metadata that they know. */
+const METHODS = [none, clientSecretBasic, clientSecretPost]
 
-/** The methods as metadata names them, `none` first: clients take the first that they know (RFC 8414 §2). */
-export const authMethodNames = METHODS.map((method) => method.name).reverse()
+/** The methods as metadata names them. */
+export const authMethodNames = METHODS.map((method) => method.name)
 
 const PARAMETERS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
 
 /** Failures of one client from one address in a minute. */
 const MOST_FAILURES = 20
-/** Slow hashes for one client in a minute, wherever they are asked from: addresses are cheap, the event loop is not. */
-const MOST_HASHES = 60
+/** Slow hashes in a minute for one client, wherever they are asked from, and from one address, whatever client they are for. */
+const MOST_HASHES_FOR_CLIENT = 60
+const MOST_HASHES_FROM_ADDRESS = 20
 
 /** Authenticates clients at the machine endpoints (RFC 6749 §2.3): exactly one method must be presented, the right one, rightly. */
 export class ClientAuthenticator {
   readonly #runtime: Runtime
   readonly #secrets = new SecretVerifier()
   readonly #failures = new FailureLimit(MOST_FAILURES)
-  readonly #hashes = new FailureLimit(MOST_HASHES)
+  readonly #hashesFor = new FailureLimit(MOST_HASHES_FOR_CLIENT)
+  readonly #hashesFrom = new FailureLimit(MOST_HASHES_FROM_ADDRESS)
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -63,35 +66,31 @@ export class ClientAuthenticator {
     address: string,
   ): Promise<void> {
     const now = this.#runtime.now()
-    const fromHere = `${client.id} ${networkOf(address)}`
+    const network = networkOf(address)
+    const fromHere = `${client.id} ${network}`
     const refuseAfterTooMany = (limit: FailureLimit, key: string) => {
       const seconds = limit.retryAfter(key, now)
       if (seconds !== undefined) throw tooManyFailures(seconds)
     }
-    let counted = false
-    // Counted before they are computed, or attempts in parallel would all pass.
     const beforeHash = () => {
-      refuseAfterTooMany(this.#failures, fromHere)
-      refuseAfterTooMany(this.#hashes, client.id)
-      this.#failures.count(fromHere, now)
-      this.#hashes.count(client.id, now)
-      counted = true
+      refuseAfterTooMany(this.#hashesFor, client.id)
+      refuseAfterTooMany(this.#hashesFrom, network)
+      // Counted before they are computed, or attempts in parallel would all pass.
+      this.#hashesFor.count(client.id, now)
+      this.#hashesFrom.count(network, now)
     }
-    refuseAfterTooMany(this.#failures, fromHere)
+    // What nobody can guess is let in, whoever else has failed from the same address.
+    if (isGuessable(secret)) refuseAfterTooMany(this.#failures, fromHere)
     for (const presented of credentials.secrets)
       if (await this.#secrets.matches(presented, secret, beforeHash)) return
-    if (!counted) this.#failures.count(fromHere, now)
+    refuseAfterTooMany(this.#failures, fromHere)
+    this.#failures.count(fromHere, now)
     throw invalidClient('The client_secret is wrong.', 'secret_mismatch')
   }
 }
 
 function presentedCredentials(presented: Presented): Credentials {
-  const repeated = presented.parameters.repeated(PARAMETERS)
-  if (repeated !== undefined) {
-    throw new OAuthError('invalid_request', `${repeated} was sent more than once.`, {
-      reason: 'parameter_repeated',
-    })
-  }
+  presented.parameters.refuseRepeated(PARAMETERS)
   const found = METHODS.map((method) => method.read(presented)).filter(
     (credentials) => credentials !== undefined,
   )

@@ -41,9 +41,9 @@ const RESPONSE_PARAMETERS = [
 /** Checks client metadata (RFC 7591 §2) and makes a client of it; a refusal names the field and the remedy. */
 export function toClient(
   metadata: ClientMetadata,
-  identity: { readonly id: string; readonly secret: ClientSecret | undefined; readonly createdAt: number },
+  identity: Pick<Client, 'id' | 'revision' | 'createdAt'> & { readonly secret: ClientSecret | undefined },
 ): Client {
-  const { id, secret, createdAt } = identity
+  const { id, revision, secret, createdAt } = identity
   const method = metadata.token_endpoint_auth_method
   const grantTypes = strings('grant_types', metadata.grant_types, GRANT_TYPES) ?? GRANT_TYPES
   checkAuthMethod(method, secret !== undefined)
@@ -58,6 +58,7 @@ export function toClient(
   })
   return {
     id,
+    revision,
     name: string('client_name', metadata.client_name) ?? id,
     redirectUris,
     grantTypes,
@@ -150,7 +151,10 @@ function checkRedirectUri(uri: string, isPublic: boolean): void {
     )
   }
   if (!isPublic)
-    throw refuse(`has the private-use scheme ${scheme}`, 'Only public clients may have one (RFC 8252 §7.1).')
+    throw refuse(
+      `has the private-use scheme ${scheme}, which only public clients may have (RFC 8252 section 7.1)`,
+      "Leave client_secret out and set token_endpoint_auth_method: 'none'.",
+    )
 }
 
 function checkAuthMethod(method: string | undefined, hasSecret: boolean): void {

@@ -2,37 +2,30 @@ import { randomBytes } from 'node:crypto'
 import { ConfigurationError, OAuthError } from '../errors.js'
 import type { ClientMetadata } from '../options.js'
 import type { Runtime } from '../runtime.js'
+import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
+import { suggestion } from '../suggestion.js'
+import type { Clients, RegisteredClient } from './clients.js'
 import { chosenSecret, identifier, refuseUnknownFields, toClient, toMetadata } from './metadata.js'
 import { digestSecret, generateSecret, hashChosenSecret } from './secret.js'
 
-/** Metadata of a registered client. */
-export type RegisteredClient = ClientMetadata & { readonly client_id: string }
-
-/** The clients of a provider, for the host to manage. What is refused throws `OAuthError` with `invalid_client_metadata` or `invalid_redirect_uri`. */
-export class ClientRegistry {
+/** The clients of the option `clients` and those in the store. */
+export class ClientRegistry implements Clients {
   readonly #runtime: Runtime
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
   }
 
-  /** Registers a client. `client_secret` is in the answer of this call and never again. */
   async create(metadata: ClientMetadata): Promise<RegisteredClient> {
     refuseUnknownFields(metadata)
     const id = identifier(metadata.client_id ?? randomBytes(16).toString('base64url'))
-    if ((await this.#find(id)) !== undefined) {
-      throw new OAuthError(
-        'invalid_client_metadata',
-        'client_id is taken. Choose another, or leave it out.',
-        {
-          reason: 'metadata_client_id',
-        },
-      )
-    }
+    if (this.#runtime.clients.has(id)) throw taken()
     const { secret, stored } = await newSecret(metadata)
-    const client = toClient(metadata, { id, secret: stored, createdAt: this.#runtime.now() })
-    await this.#save(client, 'created')
+    const client = toClient(metadata, { id, secret: stored, createdAt: this.#runtime.now(), revision: 1 })
+    refuseMisspeltScopes(client, this.#runtime.settings)
+    if (!(await this.#runtime.store.saveClient(client))) throw taken()
+    this.#tell(id, 'created')
     return { ...toMetadata(client), ...(secret !== undefined && { client_secret: secret }) }
   }
 
@@ -41,48 +34,50 @@ export class ClientRegistry {
     return client && toMetadata(client)
   }
 
-  /** Those of the option `clients` first. */
   async list(): Promise<RegisteredClient[]> {
     return [...this.#runtime.clients.values(), ...(await this.#runtime.store.listClients())].map(toMetadata)
   }
 
-  /** Changes what is named and leaves the rest. Its id and secret stay as they are. */
   async update(
     clientId: string,
     changes: Omit<ClientMetadata, 'client_id' | 'client_secret'>,
   ): Promise<RegisteredClient> {
     refuseUnknownFields(changes)
-    const { secret, createdAt, ...client } = await this.#stored(clientId)
     for (const name of ['client_id', 'client_secret'] as const) {
       if (!(name in changes)) continue
-      throw new OAuthError('invalid_client_metadata', `${name} cannot be changed. See rotateSecret.`, {
-        reason: `metadata_${name}`,
-      })
+      throw new OAuthError(
+        'invalid_client_metadata',
+        name === 'client_id' ? 'client_id cannot be changed.' : 'client_secret is changed by rotateSecret.',
+        {
+          reason: `metadata_${name}`,
+        },
+      )
     }
-    const metadata = { ...toMetadata({ ...client, createdAt, ...(secret && { secret }) }), ...changes }
-    const updated = toClient(metadata, { id: client.id, secret, createdAt })
-    await this.#save(updated, 'updated')
+    const updated = await this.#change(clientId, (stored) => {
+      const changed = toClient({ ...toMetadata(stored), ...changes }, { ...stored, secret: stored.secret })
+      if ('scope' in changes) refuseMisspeltScopes(changed, this.#runtime.settings)
+      return changed
+    })
+    this.#tell(clientId, 'updated')
     return toMetadata(updated)
   }
 
-  /** Gives a client a new secret; the old one ends at once. */
   async rotateSecret(clientId: string): Promise<{ client_id: string; client_secret: string }> {
-    const client = await this.#stored(clientId)
-    if (client.secret === undefined) {
+    const { secret, stored: digest } = generateSecret()
+    await this.#change(clientId, (stored) => {
+      if (stored.secret !== undefined) return { ...stored, secret: digest }
       throw new OAuthError('invalid_client_metadata', 'This client is public: it has no secret.', {
         reason: 'metadata_client_secret',
       })
-    }
-    const { secret, stored } = generateSecret()
-    await this.#save({ ...client, secret: stored }, 'secret_rotated')
-    return { client_id: client.id, client_secret: secret }
+    })
+    this.#tell(clientId, 'secret_rotated')
+    return { client_id: clientId, client_secret: secret }
   }
 
-  /** Deletes a client, and ends every grant made to it. False where there is none. */
   async delete(clientId: string): Promise<boolean> {
     if (this.#runtime.clients.has(clientId)) throw isStatic(clientId)
     const deleted = await this.#runtime.store.deleteClient(clientId)
-    if (deleted) this.#runtime.emit('client.changed', { clientId, change: 'deleted' })
+    if (deleted) this.#tell(clientId, 'deleted')
     return deleted
   }
 
@@ -99,10 +94,41 @@ export class ClientRegistry {
     })
   }
 
-  async #save(client: Client, change: 'created' | 'updated' | 'secret_rotated'): Promise<void> {
-    await this.#runtime.store.saveClient(client)
-    this.#runtime.emit('client.changed', { clientId: client.id, change })
+  /** Applies a change to the client as it is now; where somebody else was faster, to what they made of it. */
+  async #change(clientId: string, change: (stored: Client) => Client): Promise<Client> {
+    for (;;) {
+      const stored = await this.#stored(clientId)
+      const changed = { ...change(stored), revision: stored.revision + 1 }
+      if (await this.#runtime.store.saveClient(changed)) return changed
+    }
   }
+
+  #tell(clientId: string, change: 'created' | 'updated' | 'secret_rotated' | 'deleted'): void {
+    this.#runtime.emit('client.changed', { clientId, change })
+  }
+}
+
+/** What OpenID Connect Core §5.4 and §11 name: clients have these in their metadata wherever they go. */
+const OPENID_SCOPES = ['openid', 'profile', 'email', 'address', 'phone', 'offline_access']
+
+/** Scopes that nobody offers do no harm; one that is nearly the name of another is a mistake that nobody would see. */
+function refuseMisspeltScopes({ scopes = [] }: Client, { scopes: offered }: Pick<Settings, 'scopes'>): void {
+  for (const name of scopes) {
+    if (offered.has(name) || OPENID_SCOPES.includes(name)) continue
+    const meant = suggestion(name, [...offered.keys()])
+    if (meant === undefined) continue
+    throw new OAuthError(
+      'invalid_client_metadata',
+      `scope names the unknown scope '${name}'. Did you mean '${meant}'?`,
+      { reason: 'metadata_scope' },
+    )
+  }
+}
+
+function taken(): OAuthError {
+  return new OAuthError('invalid_client_metadata', 'client_id is taken. Choose another, or leave it out.', {
+    reason: 'metadata_client_id',
+  })
 }
 
 async function newSecret(metadata: ClientMetadata) {
@@ -113,10 +139,13 @@ async function newSecret(metadata: ClientMetadata) {
 }
 
 /** The clients of the option `clients`, by id. Their secrets stay in memory, as digests. */
-export function staticClients(clients: readonly ClientMetadata[], now: number): ReadonlyMap<string, Client> {
+export function staticClients(
+  settings: Pick<Settings, 'clients' | 'scopes'>,
+  now: number,
+): ReadonlyMap<string, Client> {
   const byId = new Map<string, Client>()
-  for (const [index, metadata] of clients.entries()) {
-    const client = staticClient(`clients[${index}]`, metadata, now)
+  for (const [index, metadata] of settings.clients.entries()) {
+    const client = staticClient(`clients[${index}]`, metadata, settings, now)
     if (byId.has(client.id)) {
       throw new ConfigurationError(
         `clients[${index}].client_id`,
@@ -129,16 +158,24 @@ export function staticClients(clients: readonly ClientMetadata[], now: number): 
   return byId
 }
 
-function staticClient(option: string, metadata: ClientMetadata, now: number): Client {
+function staticClient(
+  option: string,
+  metadata: ClientMetadata,
+  settings: Pick<Settings, 'scopes'>,
+  now: number,
+): Client {
   try {
     refuseUnknownFields(metadata)
     const id = identifier(metadata.client_id)
     const secret = chosenSecret(metadata)
-    return toClient(metadata, {
+    const client = toClient(metadata, {
       id,
       secret: secret === undefined ? secret : digestSecret(secret),
       createdAt: now,
+      revision: 1,
     })
+    refuseMisspeltScopes(client, settings)
+    return client
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     const field = error.reason.replace(/^metadata_/, '')

@@ -1,20 +1,28 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import bcrypt from 'bcryptjs'
+import { OAuthError } from '../errors.js'
 import type { ClientSecret } from '../store/records.js'
 
 const BCRYPT_ROUNDS = 10
+/** Hashes that wait for their turn. One more is refused, or whoever asks for many would make everybody wait. */
+const LONGEST_QUEUE = 10
 /** bcrypt looks at no more bytes than these. */
 const BCRYPT_LONGEST = 72
 
 /** A secret that nobody can guess, of characters that need no encoding in Basic or in a form. */
 export function generateSecret(): { secret: string; stored: ClientSecret } {
   const secret = randomBytes(32).toString('base64url')
-  return { secret, stored: digestSecret(secret) }
+  return { secret, stored: { sha256: hash('sha256', secret) } }
 }
 
-/** For secrets that never leave this process, or that were generated: their entropy makes a slow hash needless. */
+/** For a secret that a person chose and that never leaves this process: nobody gets to see the digest. */
 export function digestSecret(secret: string): ClientSecret {
-  return { sha256: hash('sha256', secret) }
+  return { sha256: hash('sha256', secret), chosen: true }
+}
+
+/** Whether somebody could find a secret by trying. */
+export function isGuessable(secret: ClientSecret): boolean {
+  return 'bcrypt' in secret || secret.chosen === true
 }
 
 /** For a secret that a person chose, whose entropy nobody knows. */
@@ -33,6 +41,7 @@ export class SecretVerifier {
   readonly #underWay = new Map<string, Promise<boolean>>()
   /** Settles when the next one may begin. */
   #free: Promise<unknown> = Promise.resolve()
+  #queued = 0
 
   async matches(presented: string, stored: ClientSecret, mayHash: () => void): Promise<boolean> {
     if ('sha256' in stored) return equal(Buffer.from(hash('sha256', presented)), Buffer.from(stored.sha256))
@@ -43,6 +52,7 @@ export class SecretVerifier {
     const underWay = this.#underWay.get(attempt)
     if (underWay !== undefined) return underWay
     mayHash()
+    if (this.#queued >= LONGEST_QUEUE) throw tooBusy()
     const comparison = this.#compare(presented, stored.bcrypt, digest).finally(() =>
       this.#underWay.delete(attempt),
     )
@@ -51,7 +61,9 @@ export class SecretVerifier {
   }
 
   #compare(presented: string, stored: string, digest: Uint8Array): Promise<boolean> {
+    this.#queued++
     const hashing = this.#free.then(async () => {
+      this.#queued--
       const startedAt = performance.now()
       const matches = await bcrypt.compare(compress(presented), stored)
       if (matches) this.#remembered.set(stored, digest)
@@ -60,6 +72,13 @@ export class SecretVerifier {
     this.#free = hashing.then(({ took }) => pause(took)).catch(() => undefined)
     return hashing.then(({ matches }) => matches)
   }
+}
+
+function tooBusy(): OAuthError {
+  return new OAuthError('temporarily_unavailable', 'The server is busy. Try again in a moment.', {
+    reason: 'too_many_hashes',
+    headers: { 'Retry-After': '1' },
+  })
 }
 
 /** As long as the hash took, so that however many are asked for, half of the time is for others. */

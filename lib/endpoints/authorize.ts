@@ -1,6 +1,5 @@
 import { explainMismatch, matchesRedirectUri } from '../authorization/redirect-uri.js'
 import { type AuthorizationRequest, readAuthorizationRequest } from '../authorization/request.js'
-import { responseUri } from '../authorization/response.js'
 import { findClient } from '../clients/find.js'
 import { PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
@@ -8,11 +7,12 @@ import type { PageRequest } from '../http/request.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
+import { codeHandleExpiry } from '../tokens/code.js'
 import { mintHandle } from '../tokens/handle.js'
-import { allow, errorResponse, nextStep } from './interaction.js'
-import { putAside } from './pending-request.js'
+import { answerWithCode, errorResponse, nextStep } from './interaction.js'
+import { consentPath, putAside } from './pending-request.js'
 
-/** A longer one would not fit into the request line that it is sent on in. */
+/** Characters. A longer one would not fit into the request line of every proxy. */
 const LONGEST_QUERY = 8 * 1024
 const LONGEST_SHOWN = 500
 
@@ -22,6 +22,7 @@ const LONGEST_SHOWN = 500
  */
 export async function authorize(runtime: Runtime, request: PageRequest): Promise<PageReply> {
   const { parameters } = request
+  if (parameters.length > LONGEST_QUERY) throw tooLong()
   const client = await requestingClient(runtime, parameters)
   const redirectUri = provenRedirectUri(client, parameters)
   const target = { clientId: client.id, redirectUri, state: parameters.get('state') }
@@ -49,7 +50,12 @@ export async function authorizeByPost(
 ): Promise<PageReply> {
   const query = parameters.toString()
   if (query.length <= LONGEST_QUERY) return redirect(`${settings.mount}/authorize?${query}`)
-  throw new PageError(
+  throw tooLong()
+}
+
+/** It is kept for as long as its user takes, and anybody can send one. */
+function tooLong(): PageError {
+  return new PageError(
     'invalid_request',
     {
       heading: 'This request is too long',
@@ -68,17 +74,20 @@ async function proceed(
 ): Promise<PageReply> {
   const { store, settings, now, emit } = runtime
   const next = await nextStep(runtime, host, client, request, false)
-  if (next.decision.step === 'approved' && 'grant' in next) {
-    const { grant, codeFor } = await allow(runtime, request, next.user.id, request.scopes, next.grant)
-    const handle = mintHandle(now() + settings.lifetimes.authorizationCode * 1000)
-    await store.insert([codeFor(handle)])
-    const { userId, clientId } = grant
-    emit('code.issued', { clientId, userId, grantId: grant.id, scopes: request.scopes, remembered: true })
-    return redirect(responseUri(request, settings.issuer, { code: handle.value }))
+  if (next.step === 'approved') {
+    const approval = { userId: next.user.id, scopes: request.scopes, known: next.grant, asked: false }
+    const code = mintHandle(codeHandleExpiry(now(), settings.lifetimes.authorizationCode))
+    const answer = await answerWithCode(runtime, request, approval, code, async (record, grant) => {
+      const grantId = grant ? (await store.saveGrant(grant)).id : record.grantId
+      const inserted = await store.insert([grantId === undefined ? record : { ...record, grantId }])
+      return inserted ? grantId : undefined
+    })
+    if (answer === undefined) throw new Error('A new code has the id of a known one.')
+    return redirect(answer)
   }
-  const sentToLogin = next.decision.step === 'login'
+  const sentToLogin = next.step === 'login'
   const { id, cookie } = await putAside(runtime, request, browsers, { sentToLogin })
-  const consent = `${settings.mount}/consent/${id}`
+  const consent = consentPath(settings, id)
   if (!sentToLogin) return redirect(consent, cookie)
   emit('login.required', { clientId: client.id })
   return redirect(settings.loginUrl(host, consent), cookie)
@@ -110,28 +119,40 @@ function provenRedirectUri(client: Client, parameters: Parameters): string {
   const requested = parameters.get('redirect_uri')
   if (requested !== undefined) {
     if (matchesRedirectUri(requested, client.redirectUris)) return requested
-    throw refusal('redirect_uri_mismatch', {
-      heading: 'The application asked to be answered at an address that is not its own',
-      message: `The redirect_uri in this request is not registered for the application. ${explainMismatch(requested, client.redirectUris)}`,
-      hint: 'The application has to send a registered redirect_uri, character for character, or register this one.',
-      details: [
-        { label: 'redirect_uri in the request', value: requested.slice(0, LONGEST_SHOWN) },
-        { label: 'Application', value: client.name },
-      ],
-    })
+    throw refusal(
+      'redirect_uri_mismatch',
+      {
+        heading: 'The application asked to be answered at an address that is not its own',
+        message: `The redirect_uri in this request is not registered for the application. ${explainMismatch(requested, client.redirectUris)}`,
+        hint: 'The application has to send a registered redirect_uri, character for character, or register this one.',
+        details: [
+          { label: 'redirect_uri in the request', value: requested.slice(0, LONGEST_SHOWN) },
+          { label: 'Application', value: client.name },
+        ],
+      },
+      client.id,
+    )
   }
   const [only, ...others] = client.redirectUris
   const repeated = parameters.isRepeated('redirect_uri')
   const openid = parameters.all('scope').some((scope) => scope.split(' ').includes('openid'))
   if (only !== undefined && others.length === 0 && !repeated && !openid) return only
-  throw refusal('redirect_uri_missing', {
-    heading: 'The application did not say where to answer',
-    message: repeated ? 'redirect_uri was sent more than once.' : 'redirect_uri is missing.',
-    hint: 'The application has to send one of its registered redirect URIs, once.',
-    details: [{ label: 'Application', value: client.name }],
-  })
+  throw refusal(
+    'redirect_uri_missing',
+    {
+      heading: 'The application did not say where to answer',
+      message: repeated ? 'redirect_uri was sent more than once.' : 'redirect_uri is missing.',
+      hint: 'The application has to send one of its registered redirect URIs, once.',
+      details: [{ label: 'Application', value: client.name }],
+    },
+    client.id,
+  )
 }
 
-function refusal(reason: string, page: ConstructorParameters<typeof PageError>[1]): PageError {
-  return new PageError('invalid_request', page, { reason })
+function refusal(
+  reason: string,
+  page: ConstructorParameters<typeof PageError>[1],
+  clientId?: string,
+): PageError {
+  return new PageError('invalid_request', page, { reason, clientId })
 }

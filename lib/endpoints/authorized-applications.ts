@@ -16,8 +16,9 @@ export async function withdraw(runtime: Runtime, request: FormRequest): Promise<
   const user = await signedInUser(runtime, request.host)
   if (user === undefined) return toLogin(runtime, request)
   const grantId = request.parameters.get('grant') ?? ''
-  if (await runtime.store.revokeGrant(grantId, user.id)) {
-    runtime.emit('grant.revoked', { grantId, userId: user.id, by: 'user' })
+  const grant = await runtime.store.revokeGrant(grantId, user.id)
+  if (grant !== undefined) {
+    runtime.emit('grant.revoked', { grantId, userId: user.id, clientId: grant.clientId, by: 'user' })
   }
   return redirect(pathOf(runtime))
 }
@@ -55,7 +56,11 @@ async function application(runtime: Runtime, grant: Grant) {
   return {
     grantId: grant.id,
     client: { id: grant.clientId, name: client?.name ?? grant.clientId, uri: client?.uri },
-    scopes: grant.scopes.map((name) => ({ name, description: description(name) })),
+    scopes: [...new Set(Object.values(grant.access).flat())].map((name) => ({
+      name,
+      description: description(name),
+    })),
+    resources: Object.keys(grant.access).filter((resource) => resource !== runtime.settings.origin),
     createdAt: new Date(grant.createdAt),
     lastUsedAt: grant.lastUsedAt === undefined ? undefined : new Date(grant.lastUsedAt),
   }

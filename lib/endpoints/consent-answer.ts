@@ -1,39 +1,38 @@
+import { destinationOf } from '../authorization/redirect-uri.js'
+import type { AuthorizationRequest } from '../authorization/request.js'
 import { responseUri } from '../authorization/response.js'
 import { OAuthError, PageError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
-import type { Grant } from '../store/records.js'
-import { codeData } from '../tokens/code.js'
+import { codeData, codeExpiry, codeHandleExpiry } from '../tokens/code.js'
 import { deriveHandle, newSeed } from '../tokens/handle.js'
-import { allow, errorResponse } from './interaction.js'
+import { type Approval, answerWithCode, errorResponse } from './interaction.js'
 import type { PendingRequest } from './pending-request.js'
 
 interface ApprovalTrace {
   readonly seed: string
+  /** Of the handle of the code, in milliseconds. */
   readonly expiresAt: number
 }
 
-/** Issues the code, and answers where to take it. `asked`: whether the user has just been asked. */
+/** Issues the code, and answers where to take it. */
 export async function approve(
   runtime: Runtime,
   pending: PendingRequest,
-  userId: string,
-  scopes: readonly string[],
-  { known, asked }: { readonly known: Grant | undefined; readonly asked: boolean },
+  approval: Approval,
 ): Promise<string> {
-  const { store, settings, now, emit } = runtime
+  const { store, settings, now } = runtime
   const { id, record, state } = pending
-  const { grant, codeFor } = await allow(runtime, state.request, userId, scopes, known)
-  const expiresAt = now() + settings.lifetimes.authorizationCode * 1000
-  const trace: ApprovalTrace = { seed: newSeed(), expiresAt }
-  const code = deriveHandle(expiresAt, id, trace.seed, 'code')
-  const { won } = await store.consume(record.id, { now: now(), trace: JSON.stringify(trace) }, [
-    codeFor(code),
-  ])
-  if (!won) return answerAgain(runtime, pending, userId)
-  const { clientId } = state.request
-  if (asked) emit('consent.approved', { clientId, userId, grantId: grant.id, scopes })
-  emit('code.issued', { clientId, userId, grantId: grant.id, scopes, remembered: !asked })
-  return responseUri(state.request, settings.issuer, { code: code.value })
+  const trace: ApprovalTrace = {
+    seed: newSeed(),
+    expiresAt: codeHandleExpiry(now(), settings.lifetimes.authorizationCode),
+  }
+  const code = deriveHandle(trace.expiresAt, id, trace.seed, 'code')
+  const answer = await answerWithCode(runtime, state.request, approval, code, async (successor, grant) => {
+    const consumption = { now: now(), trace: JSON.stringify(trace), ...(grant && { grant }) }
+    const { won, grant: saved } = await store.consume(record.id, consumption, [successor])
+    return won ? (saved?.id ?? successor.grantId) : undefined
+  })
+  return answer ?? answerAgain(runtime, pending, approval.userId)
 }
 
 export async function deny(runtime: Runtime, pending: PendingRequest): Promise<string> {
@@ -46,7 +45,7 @@ export async function deny(runtime: Runtime, pending: PendingRequest): Promise<s
 
 /**
  * A second click, a reload, the back button: the answer of the first decision, for as long as its code has not been redeemed, and for
- * nobody but the user who decided.
+ * nobody but the user who approved.
  */
 export async function answerAgain(
   runtime: Runtime,
@@ -54,13 +53,13 @@ export async function answerAgain(
   userId: string | undefined,
 ): Promise<string> {
   const decided = await runtime.store.find(record.id)
-  if (decided?.usedAt === undefined) throw alreadyAnswered()
+  if (decided?.usedAt === undefined) throw alreadyAnswered(state.request)
   if (decided.trace === undefined) return errorResponse(runtime, state.request, accessDenied())
   const { seed, expiresAt }: ApprovalTrace = JSON.parse(decided.trace)
   const code = deriveHandle(expiresAt, id, seed, 'code')
   const issued = await runtime.store.find(code.id)
-  const redeemable = issued?.alive && issued.usedAt === undefined && expiresAt > runtime.now()
-  if (!redeemable || codeData(issued).userId !== userId) throw alreadyAnswered()
+  const redeemable = issued?.alive && issued.usedAt === undefined && codeExpiry(issued) > runtime.now()
+  if (!redeemable || codeData(issued).userId !== userId) throw alreadyAnswered(state.request)
   return responseUri(state.request, runtime.settings.issuer, { code: code.value })
 }
 
@@ -72,20 +71,24 @@ export async function deniedBecauseGone(
   const { userId } = pending.state
   if (userId === undefined) return undefined
   const user = await runtime.settings.findUser(userId)
-  return user === undefined || user === null ? deny(runtime, pending) : undefined
+  return user === undefined ? deny(runtime, pending) : undefined
 }
 
 function accessDenied(): OAuthError {
   return new OAuthError('access_denied', 'The user denied the request.', { reason: 'user_denied' })
 }
 
-function alreadyAnswered(): PageError {
+function alreadyAnswered({ redirectUri }: AuthorizationRequest): PageError {
+  const destination = destinationOf(redirectUri)
   return new PageError(
     'invalid_request',
     {
-      heading: 'This request was already answered',
-      message: 'You have decided, and the application has been told.',
+      heading: 'You have already answered',
+      message: 'The application has been told what you decided.',
       hint: 'Go back to the application. If it is not connected, connect again from there.',
+      ...(destination.kind === 'web' && {
+        next: { url: `https://${destination.host}/`, label: `Go to ${destination.host}` },
+      }),
     },
     { reason: 'already_answered' },
   )

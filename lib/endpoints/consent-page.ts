@@ -1,4 +1,4 @@
-import { clientProvesItself } from '../authorization/decision.js'
+import { clientProvesItself, includesScope } from '../authorization/decision.js'
 import { destinationOf } from '../authorization/redirect-uri.js'
 import type { AuthorizationRequest } from '../authorization/request.js'
 import { type PageReply, page } from '../http/reply.js'
@@ -6,32 +6,32 @@ import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
 import type { Scope } from '../settings.js'
 import type { Client, Grant } from '../store/records.js'
-import { note, type PendingRequest } from './pending-request.js'
+import { consentPath, type PendingRequest } from './pending-request.js'
 import type { SignedInUser } from './user.js'
 
-/** The page that asks the user, and remembers whom it asked. */
-export async function consentPage(
+/** The page that asks the user. */
+export function consentPage(
   runtime: Runtime,
   request: FormRequest,
   client: Client,
   pending: PendingRequest,
   { user, grant }: { readonly user: SignedInUser; readonly grant: Grant | undefined },
   { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
-): Promise<PageReply> {
-  if (pending.state.userId !== user.id) await note(runtime, pending, { userId: user.id })
+): PageReply {
   const { redirectUri } = pending.state.request
   const { known, fresh } = divide(runtime, pending.state.request, grant)
   const ticked = request.parameters.all('scope')
   const posted = request.parameters.get('decision') !== undefined
-  const action = pathOf(runtime, pending)
+  const action = consentPath(runtime.settings, pending.id)
   const locals = {
-    client: { ...shownClient(client), verified: true },
+    client: shownClient(client),
     destination: { ...destinationOf(redirectUri), proven: clientProvesItself(client, redirectUri) },
     user: { id: user.id, name: user.name, email: user.email },
     switchUserUrl: runtime.settings.loginUrl(request.host, action),
     newScopes: fresh.map(({ name, description, required }) => {
       return { name, description, optional: !required, checked: !posted || ticked.includes(name) }
     }),
+    resources: pending.state.request.resources.filter((resource) => resource !== runtime.settings.origin),
     grantedScopes: known.map(({ name, description }) => ({ name, description })),
     action,
     csrfToken: request.csrfToken(),
@@ -59,11 +59,6 @@ function shownClient({ id, name, uri, logoUri, policyUri, tosUri }: Client) {
   return { id, name, uri, logoUri, policyUri, tosUri }
 }
 
-/** Where the page of a request lies. */
-export function pathOf({ settings }: Runtime, { id }: PendingRequest): string {
-  return `${settings.mount}/consent/${id}`
-}
-
 /** The scopes that the user allows by approving: all that are required, and those that were ticked. */
 export function chosenScopes(
   runtime: Runtime,
@@ -79,10 +74,10 @@ export function chosenScopes(
 /** The scopes of a request: those that the user has allowed before, and those that are new. */
 function divide(
   { settings }: Runtime,
-  { scopes }: AuthorizationRequest,
+  { scopes, resources }: AuthorizationRequest,
   grant: Grant | undefined,
 ): { known: Scope[]; fresh: Scope[] } {
   const all = scopes.map((name) => settings.scopes.get(name)).filter((scope) => scope !== undefined)
-  const isKnown = ({ name }: Scope) => grant?.scopes.includes(name) ?? false
+  const isKnown = ({ name }: Scope) => includesScope(grant, name, resources)
   return { known: all.filter(isKnown), fresh: all.filter((scope) => !isKnown(scope)) }
 }

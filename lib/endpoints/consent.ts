@@ -6,9 +6,9 @@ import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { answerAgain, approve, deniedBecauseGone, deny } from './consent-answer.js'
-import { chosenScopes, consentPage, leave, pathOf } from './consent-page.js'
+import { chosenScopes, consentPage, leave } from './consent-page.js'
 import { type Next, nextStep } from './interaction.js'
-import { note, type PendingRequest, pickUp } from './pending-request.js'
+import { consentPath, note, type PendingRequest, pickUp } from './pending-request.js'
 import { signedInUser } from './user.js'
 
 /** Returns from the login without a user after which the browser is not sent there again. */
@@ -20,14 +20,13 @@ export async function showConsent(runtime: Runtime, request: FormRequest): Promi
   if (pending.record.usedAt !== undefined)
     return leave(client, pending, await sameAnswer(runtime, request, pending))
   const next = await stepOf(runtime, request, client, pending)
-  if (next.decision.step === 'login' || !('grant' in next))
-    return toLogin(runtime, request, client, pending, next)
-  if (next.decision.step === 'approved') {
+  if (next.step === 'login') return toLogin(runtime, request, client, pending, next)
+  if (next.step === 'approved') {
     const { scopes } = pending.state.request
-    const known = { known: next.grant, asked: false }
-    return leave(client, pending, await approve(runtime, pending, next.user.id, scopes, known))
+    const approval = { userId: next.user.id, scopes, known: next.grant, asked: false }
+    return leave(client, pending, await approve(runtime, pending, approval))
   }
-  return consentPage(runtime, request, client, pending, next)
+  return ask(runtime, request, client, pending, next)
 }
 
 /** What the user decided. Deciding twice gets the first answer again. */
@@ -35,41 +34,41 @@ export async function decideConsent(runtime: Runtime, request: FormRequest): Pro
   const { pending, client } = await load(runtime, request)
   if (pending.record.usedAt !== undefined) return redirect(await sameAnswer(runtime, request, pending))
   const next = await stepOf(runtime, request, client, pending)
-  if (next.decision.step === 'login' || !('grant' in next)) {
+  if (next.step === 'login') {
     const gone = await deniedBecauseGone(runtime, pending)
     return gone === undefined ? toLogin(runtime, request, client, pending, next) : redirect(gone)
   }
   const { user, grant } = next
   if (user.id !== pending.state.userId) {
-    return consentPage(runtime, request, client, pending, next, {
+    return ask(runtime, request, client, pending, next, {
       notice: 'You are signed in as somebody else now. Please decide again.',
     })
   }
   const decision = request.parameters.get('decision')
   if (decision === 'deny') return redirect(await deny(runtime, pending))
   if (decision !== 'approve') {
-    return consentPage(runtime, request, client, pending, next, {
+    return ask(runtime, request, client, pending, next, {
       status: 400,
       notice: 'Choose Approve or Deny.',
     })
   }
   const scopes = chosenScopes(runtime, pending.state.request, grant, request.parameters.all('scope'))
   if (scopes.length === 0) {
-    return consentPage(runtime, request, client, pending, next, {
+    return ask(runtime, request, client, pending, next, {
       status: 400,
       notice: 'Choose at least one, or deny.',
     })
   }
-  return redirect(await approve(runtime, pending, user.id, scopes, { known: grant, asked: true }))
+  return redirect(await approve(runtime, pending, { userId: user.id, scopes, known: grant, asked: true }))
 }
 
 /** csurf refused the form: nothing is decided, and the page is shown again. */
 export async function refuseConsent(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const { pending, client } = await load(runtime, request)
   const next = pending.record.usedAt === undefined && (await stepOf(runtime, request, client, pending))
-  if (next && next.decision.step === 'consent' && 'grant' in next) {
+  if (next && next.step === 'consent') {
     const notice = 'This page had expired. Nothing was sent; please decide again.'
-    return consentPage(runtime, request, client, pending, next, { status: 403, notice })
+    return ask(runtime, request, client, pending, next, { status: 403, notice })
   }
   throw new PageError(
     'access_denied',
@@ -77,10 +76,24 @@ export async function refuseConsent(runtime: Runtime, request: FormRequest): Pro
       heading: 'This page had expired',
       message: 'Your session has changed since the page was opened, so nothing was sent.',
       // Reloading would only post the same form again.
-      next: { url: pathOf(runtime, pending), label: 'Open it again' },
+      next: { url: consentPath(runtime.settings, pending.id), label: 'Open it again' },
     },
     { reason: 'csrf' },
   )
+}
+
+/** Shows the page, and remembers whom it was shown to: nobody else's click counts. */
+async function ask(
+  runtime: Runtime,
+  request: FormRequest,
+  client: Client,
+  pending: PendingRequest,
+  next: Next & { readonly step: 'consent' | 'approved' },
+  more: { readonly status?: number; readonly notice?: string } = {},
+): Promise<PageReply> {
+  const { id } = next.user
+  if (pending.state.userId !== id) await note(runtime, pending, () => ({ userId: id }))
+  return consentPage(runtime, request, client, pending, next, more)
 }
 
 async function sameAnswer(runtime: Runtime, request: FormRequest, pending: PendingRequest): Promise<string> {
@@ -126,9 +139,9 @@ async function toLogin(
 ): Promise<PageReply> {
   const { logins } = pending.state
   if (logins >= MOST_LOGINS) throw user === undefined ? sessionLost() : notSignedInAgain()
-  await note(runtime, pending, { logins: logins + 1 })
+  await note(runtime, pending, (state) => ({ logins: state.logins + 1 }))
   runtime.emit('login.required', { clientId: client.id })
-  return redirect(runtime.settings.loginUrl(request.host, pathOf(runtime, pending)))
+  return redirect(runtime.settings.loginUrl(request.host, consentPath(runtime.settings, pending.id)))
 }
 
 function sessionLost(): PageError {

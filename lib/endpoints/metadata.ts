@@ -15,7 +15,7 @@ export function serverMetadata(settings: Settings, endpoints: ReadonlyMap<string
     token_endpoint_auth_methods_supported: authMethodNames,
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
-    // RFC 9101 §10.5 and OpenID Connect Discovery §3: left out, this one means true.
+    // OpenID Connect Discovery §3: left out, this one means true.
     request_uri_parameter_supported: false,
   }
 }

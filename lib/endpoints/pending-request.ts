@@ -2,6 +2,7 @@ import { hash, randomBytes } from 'node:crypto'
 import type { AuthorizationRequest } from '../authorization/request.js'
 import { PageError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
+import type { Settings } from '../settings.js'
 import type { FoundRecord } from '../store/records.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf, mintHandle } from '../tokens/handle.js'
@@ -42,6 +43,11 @@ export async function putAside(
   return { id: handle.value, cookie: browser === undefined ? fresh : undefined }
 }
 
+/** The one address that a pending request has. */
+export function consentPath({ mount }: Pick<Settings, 'mount'>, id: string): string {
+  return `${mount}/consent/${id}`
+}
+
 /** Finds the request that a page is about, and refuses whoever did not begin it. */
 export async function pickUp(
   { store, now }: Runtime,
@@ -56,13 +62,18 @@ export async function pickUp(
   return { id, record, state }
 }
 
-/** Notes what has happened to a request that still waits. */
+/** Notes what has happened to a request that still waits, in this tab or in another. */
 export async function note(
   { store }: Runtime,
-  { record, state }: PendingRequest,
-  change: Partial<Pick<PendingState, 'logins' | 'userId'>>,
+  { record }: PendingRequest,
+  change: (state: PendingState) => Partial<Pick<PendingState, 'logins' | 'userId'>>,
 ): Promise<void> {
-  await store.amend(record.id, JSON.stringify({ ...state, ...change }))
+  let known: FoundRecord | undefined = record
+  while (known !== undefined && known.usedAt === undefined) {
+    const state: PendingState = JSON.parse(known.data)
+    if (await store.amend(known.id, known.data, JSON.stringify({ ...state, ...change(state) }))) return
+    known = await store.find(known.id)
+  }
 }
 
 function fingerprint(cookie: string): string {

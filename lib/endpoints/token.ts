@@ -45,12 +45,7 @@ export async function token(
 }
 
 function requestedGrantType(parameters: Parameters): GrantType {
-  const repeated = parameters.repeated(ONCE)
-  if (repeated !== undefined) {
-    throw new OAuthError('invalid_request', `${repeated} was sent more than once.`, {
-      reason: 'parameter_repeated',
-    })
-  }
+  parameters.refuseRepeated(ONCE)
   const name = parameters.get('grant_type')
   if (name === undefined) {
     throw new OAuthError('invalid_request', 'grant_type is missing.', { reason: 'grant_type_missing' })

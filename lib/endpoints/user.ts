@@ -19,7 +19,7 @@ export async function signedInUser(
   if (given === undefined || given === null) return undefined
   const id = userId(given)
   const user = await settings.findUser(id)
-  if (user === undefined || user === null) return undefined
+  if (user === undefined) return undefined
   const authenticatedAt = milliseconds(await settings.authTime?.(req), now())
   return { id, ...shown(user), ...(authenticatedAt !== undefined && { authenticatedAt }) }
 }

@@ -3,13 +3,16 @@ import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
-import { accessTokenRecord } from '../tokens/access-token.js'
-import { type CodeData, codeData } from '../tokens/code.js'
+import type { Store } from '../store/store.js'
+import { accessTokenRecord, lineageOf } from '../tokens/access-token.js'
+import { tokenAnswer } from '../tokens/answer.js'
+import { type CodeData, codeData, codeExpiry } from '../tokens/code.js'
 import { findByHandle } from '../tokens/find.js'
-import { expiryOf, mintHandle } from '../tokens/handle.js'
+import { mintHandle } from '../tokens/handle.js'
 import { familyExpiry, refreshTokenExpiry, refreshTokenRecord } from '../tokens/refresh-token.js'
 import type { GrantType } from './grant-type.js'
-import { narrow } from './narrowing.js'
+import { narrow, stillAllowed } from './narrowing.js'
+import { invalidGrant } from './refusal.js'
 import { requireUser } from './user.js'
 
 const MOST_WRONG_VERIFIERS = 5
@@ -23,21 +26,23 @@ export const authorizationCode: GrantType = {
     const now = runtime.now()
     const { record, code } = await findCode(runtime, client, parameters.get('code'))
     checkRedirectUri(code, parameters.get('redirect_uri'))
-    await checkVerifier(runtime, record, code, parameters.get('code_verifier'))
+    await checkVerifier(runtime, client, { record, code }, parameters.get('code_verifier'))
     if (record.usedAt !== undefined) throw await revokeAfterReuse(runtime, record, code)
     if (!record.alive) throw withdrawn()
-    if (expiryOf(record.id) <= now)
+    if (codeExpiry(record) <= now)
       throw invalidGrant('The code has expired. Start a new authorization.', 'code_expired')
-    const { audience, scopes } = narrow(code, parameters.all('resource'), runtime.settings)
+    const granted = { ...code, scopes: stillAllowed(code.scopes, client, runtime.settings) }
+    const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
     await requireUser(runtime, code.userId)
 
     const { lifetimes } = runtime.settings
-    const lineage = { grantId: record.grantId ?? '', familyId: record.id }
+    const lineage = lineageOf(record)
     const access = mintHandle(now + lifetimes.accessToken * 1000)
     const successors = [accessTokenRecord(access, lineage, { ...owner(code), scopes, audience })]
-    const refreshes = client.grantTypes.includes('refresh_token')
-    const refresh = mintHandle(refreshTokenExpiry(now, code.approvedAt, lifetimes))
-    if (refreshes) {
+    const refresh = client.grantTypes.includes('refresh_token')
+      ? mintHandle(refreshTokenExpiry(now, code.approvedAt, lifetimes))
+      : undefined
+    if (refresh !== undefined) {
       const { resources, approvedAt } = code
       successors.push(
         refreshTokenRecord(refresh, lineage, { ...owner(code), scopes: code.scopes, resources, approvedAt }),
@@ -51,13 +56,7 @@ export const authorizationCode: GrantType = {
     }
 
     runtime.emit('token.issued', { ...owner(code), grantId: lineage.grantId, grantType: this.name, scopes })
-    return {
-      access_token: access.value,
-      token_type: 'Bearer',
-      expires_in: lifetimes.accessToken,
-      ...(refreshes && { refresh_token: refresh.value }),
-      scope: scopes.join(' '),
-    }
+    return tokenAnswer({ access, refresh, scopes }, now)
   },
 }
 
@@ -94,31 +93,47 @@ function checkRedirectUri(code: CodeData, redirectUri: string | undefined): void
 /** A code does not die of wrong verifiers at once, or strangers could kill it; but nobody gets to try many. */
 async function checkVerifier(
   { store }: Runtime,
-  record: FoundRecord,
-  code: CodeData,
+  client: AuthenticatedClient,
+  { record, code }: { readonly record: FoundRecord; readonly code: CodeData },
   verifier: string | undefined,
 ): Promise<void> {
-  const { wrongVerifiers = 0 } = code
-  if (wrongVerifiers >= MOST_WRONG_VERIFIERS) {
-    throw invalidGrant(
-      'Too many wrong values of code_verifier. Start a new authorization.',
-      'pkce_too_many_failures',
-    )
-  }
+  // A record that has lost its challenge must not open what a lost verifier could not.
+  if (code.codeChallenge === undefined && client.requirePkce)
+    throw invalidGrant('The code is bound to no code_challenge. Start a new authorization.', 'pkce_missing')
+  if (code.wrongVerifiers >= MOST_WRONG_VERIFIERS) throw tooManyWrongVerifiers()
   try {
     verifyChallenge(code.codeChallenge, verifier)
   } catch (error) {
-    if (error instanceof OAuthError && error.reason === 'pkce_mismatch') {
-      await store.amend(record.id, JSON.stringify({ ...code, wrongVerifiers: wrongVerifiers + 1 }))
-    }
+    if (error instanceof OAuthError && error.reason === 'pkce_mismatch')
+      await countWrongVerifier(store, record)
     throw error
   }
 }
 
+/** Each of any number of attempts at once is counted, or refused. */
+async function countWrongVerifier(store: Store, record: FoundRecord): Promise<void> {
+  let known: FoundRecord | undefined = record
+  while (known !== undefined && known.usedAt === undefined) {
+    const code = codeData(known)
+    if (code.wrongVerifiers >= MOST_WRONG_VERIFIERS) throw tooManyWrongVerifiers()
+    const counted = JSON.stringify({ ...code, wrongVerifiers: code.wrongVerifiers + 1 })
+    if (await store.amend(known.id, known.data, counted)) return
+    known = await store.find(known.id)
+  }
+}
+
+function tooManyWrongVerifiers(): OAuthError {
+  return invalidGrant(
+    'Too many wrong values of code_verifier. Start a new authorization.',
+    'pkce_too_many_failures',
+  )
+}
+
 /** RFC 6749 §4.1.2: somebody else has the code too, so what it gave is taken back. */
 async function revokeAfterReuse(runtime: Runtime, record: FoundRecord, code: CodeData): Promise<OAuthError> {
-  await runtime.store.revokeFamily(record.id, familyExpiry(record, runtime.settings.lifetimes))
-  runtime.emit('code.reused', { ...owner(code), grantId: record.grantId ?? '' })
+  const { grantId, familyId } = lineageOf(record)
+  await runtime.store.revokeFamily(familyId, familyExpiry(record, runtime.settings.lifetimes))
+  runtime.emit('code.reused', { ...owner(code), grantId })
   return invalidGrant('The code has been used before. Its tokens have been revoked.', 'code_reused')
 }
 
@@ -128,8 +143,4 @@ function owner({ clientId, userId }: CodeData): { clientId: string; userId: stri
 
 function withdrawn(): OAuthError {
   return invalidGrant('The user has withdrawn what this code stands for.', 'grant_revoked')
-}
-
-function invalidGrant(description: string, reason: string): OAuthError {
-  return new OAuthError('invalid_grant', description, { reason })
 }

@@ -1,6 +1,9 @@
 import { narrowedResources, scopesFor } from '../authorization/resource.js'
+import { scopesOf } from '../authorization/scope.js'
+import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
 import type { Settings } from '../settings.js'
+import { invalidGrant } from './refusal.js'
 
 /** What one access token is for. */
 export interface Narrowed {
@@ -20,4 +23,16 @@ export function narrow(
   throw new OAuthError('invalid_target', 'None of these scopes means anything at this resource.', {
     reason: 'resource_without_scope',
   })
+}
+
+/** What the user granted, without what the host has since taken from the client or from its scopes. */
+export function stillAllowed(
+  scopes: readonly string[],
+  client: AuthenticatedClient,
+  settings: Settings,
+): readonly string[] {
+  const allowed = scopesOf(client, settings)
+  const left = scopes.filter((name) => allowed.includes(name))
+  if (left.length > 0) return left
+  throw invalidGrant('This client may no longer ask for what was granted.', 'scope_gone')
 }

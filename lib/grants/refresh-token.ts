@@ -1,25 +1,26 @@
 import { narrowedResources } from '../authorization/resource.js'
-import { scopesOf, splitScope } from '../authorization/scope.js'
+import { splitScope } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
+import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
-import { accessTokenRecord, type Lineage } from '../tokens/access-token.js'
-import type { TokenAnswer } from '../tokens/answer.js'
+import { accessTokenRecord, lineageOf } from '../tokens/access-token.js'
+import { type TokenAnswer, tokenAnswer } from '../tokens/answer.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf } from '../tokens/handle.js'
 import {
   familyExpiry,
   newRotation,
   type RefreshTokenData,
-  type Rotation,
   refreshTokenData,
   refreshTokenExpiry,
   refreshTokenRecord,
   sameRotation,
 } from '../tokens/refresh-token.js'
 import type { GrantType } from './grant-type.js'
-import { narrow } from './narrowing.js'
+import { type Narrowed, narrow, stillAllowed } from './narrowing.js'
+import { invalidGrant } from './refusal.js'
 import { requireUser } from './user.js'
 
 /** RFC 6749 §6, with rotation and reuse detection (RFC 9700 §4.14.2). */
@@ -36,7 +37,7 @@ export const refreshToken: GrantType = {
       throw await revokeAfterReuse(runtime, presented)
     if (expiryOf(record.id) <= now)
       throw invalidGrant('The refresh token has expired.', 'refresh_token_expired')
-    const asked = narrowedScopes(parameters.get('scope'), stillAllowed(data, client, runtime))
+    const asked = narrowedScopes(parameters.get('scope'), stillAllowed(data.scopes, client, runtime.settings))
     checkStillHosted(data, runtime)
     const granted = { scopes: asked, resources: data.resources }
     const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
@@ -45,17 +46,21 @@ export const refreshToken: GrantType = {
     const { lifetimes } = runtime.settings
     const lineage = lineageOf(record)
     const owner = { clientId: data.clientId, userId: data.userId }
-    const { trace, ...rotation } = newRotation(value, scopes, {
-      access: now + lifetimes.accessToken * 1000,
-      refresh: refreshTokenExpiry(now, data.approvedAt, lifetimes),
-    })
+    const { trace, ...rotation } = newRotation(
+      value,
+      { scopes, audience },
+      {
+        access: now + lifetimes.accessToken * 1000,
+        refresh: refreshTokenExpiry(now, data.approvedAt, lifetimes),
+      },
+    )
     const { won, record: found } = await runtime.store.consume(record.id, { now, trace }, [
       accessTokenRecord(rotation.access, lineage, { ...owner, scopes, audience }),
       refreshTokenRecord(rotation.refresh, lineage, data),
     ])
-    if (!won) return repeat(runtime, presented, found)
+    if (!won) return repeat(runtime, presented, found, { parameters, scopes, audience })
     runtime.emit('token.issued', { ...owner, grantId: lineage.grantId, grantType: this.name, scopes })
-    return answer(rotation, now)
+    return tokenAnswer(rotation, now)
   },
 }
 
@@ -84,22 +89,45 @@ async function findRefreshToken(
 
 /** Whether a refresh token that was used before may be a lost answer or a second tab rather than a second holder. */
 function withinGrace({ usedAt = 0 }: FoundRecord, { settings, now }: Runtime): boolean {
-  return now() < usedAt + settings.lifetimes.refreshGrace * 1000
+  // A clock that was set back must not widen it.
+  return Math.abs(now() - usedAt) < settings.lifetimes.refreshGrace * 1000
 }
 
-/** The very same tokens again, never others; and not once the successor has been used, for then they had arrived. */
+/**
+ * The very same tokens again, never others: a request that names another scope or resource is refused. And not once the successor has
+ * been used, for then they had arrived.
+ */
 async function repeat(
   runtime: Runtime,
   presented: PresentedRefreshToken,
   used: FoundRecord | undefined,
+  asked: Narrowed & { readonly parameters: Parameters },
 ): Promise<TokenAnswer> {
   if (used?.usedAt === undefined || used.trace === undefined || !used.alive) throw revoked()
   if (withinGrace(used, runtime)) {
     const rotation = sameRotation(presented.value, used.trace)
     const successor = await runtime.store.find(rotation.refresh.id)
-    if (successor !== undefined && successor.usedAt === undefined) return answer(rotation, runtime.now())
+    if (successor !== undefined && successor.usedAt === undefined) {
+      checkSame(rotation, asked)
+      return tokenAnswer(rotation, runtime.now())
+    }
   }
   throw await revokeAfterReuse(runtime, presented)
+}
+
+function checkSame(
+  given: Narrowed,
+  { parameters, scopes, audience }: Narrowed & { parameters: Parameters },
+): void {
+  const hint = 'This refresh token has just been used otherwise. Use the new one.'
+  if (parameters.get('scope') !== undefined && !sameMembers(given.scopes, scopes))
+    throw new OAuthError('invalid_scope', hint, { reason: 'repeated_otherwise' })
+  if (parameters.all('resource').length > 0 && !sameMembers(given.audience, audience))
+    throw new OAuthError('invalid_target', hint, { reason: 'repeated_otherwise' })
+}
+
+function sameMembers(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((member) => b.includes(member))
 }
 
 /** RFC 9700 §4.14.2: somebody else has the token too, and nobody can tell who is the client. */
@@ -114,18 +142,6 @@ async function revokeAfterReuse(
     'The refresh token has been used before. Its tokens have been revoked.',
     'refresh_token_reused',
   )
-}
-
-/** What the user granted, without what the host has since taken from the client or from its scopes. */
-function stillAllowed(
-  { scopes }: RefreshTokenData,
-  client: AuthenticatedClient,
-  { settings }: Runtime,
-): readonly string[] {
-  const allowed = scopesOf(client, settings)
-  const left = scopes.filter((name) => allowed.includes(name))
-  if (left.length > 0) return left
-  throw invalidGrant('This client may no longer ask for what was granted.', 'scope_gone')
 }
 
 /** RFC 6749 §6: the scope may be narrower than what was granted, never wider. */
@@ -143,31 +159,10 @@ function checkStillHosted({ resources }: RefreshTokenData, { settings }: Runtime
   try {
     narrowedResources(resources, resources, settings)
   } catch (cause) {
-    throw new OAuthError('invalid_grant', 'The resource of this grant is no longer served here.', {
-      reason: 'resource_gone',
-      cause,
-    })
-  }
-}
-
-function lineageOf(record: FoundRecord): Lineage {
-  return { grantId: record.grantId ?? '', familyId: record.familyId ?? '' }
-}
-
-function answer({ access, refresh, scopes }: Rotation, now: number): TokenAnswer {
-  return {
-    access_token: access.value,
-    token_type: 'Bearer',
-    expires_in: Math.max(0, Math.ceil((expiryOf(access.id) - now) / 1000)),
-    refresh_token: refresh.value,
-    scope: scopes.join(' '),
+    throw invalidGrant('The resource of this grant is no longer served here.', 'resource_gone', cause)
   }
 }
 
 function revoked(): OAuthError {
   return invalidGrant('What this refresh token stands for has been revoked.', 'grant_revoked')
-}
-
-function invalidGrant(description: string, reason: string): OAuthError {
-  return new OAuthError('invalid_grant', description, { reason })
 }

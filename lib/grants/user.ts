@@ -1,11 +1,11 @@
-import { OAuthError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
+import { invalidGrant } from './refusal.js'
 
 /** No token is issued for a user whom the host no longer knows; what they granted ends with them. */
 export async function requireUser({ settings, store, emit }: Runtime, userId: string): Promise<void> {
   const user = await settings.findUser(userId)
-  if (user !== undefined && user !== null) return
+  if (user !== undefined) return
   await store.revokeUser(userId)
   emit('grant.revoked', { userId, by: 'user_gone' })
-  throw new OAuthError('invalid_grant', 'The user no longer exists.', { reason: 'user_gone' })
+  throw invalidGrant('The user no longer exists.', 'user_gone')
 }

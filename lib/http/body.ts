@@ -7,7 +7,7 @@ const LONGEST = 64 * 1024
 
 /**
  * The form in the body of a request. Where a body parser of the host has read it, what that parser made of it is used; otherwise
- * it is read here. Parameters in the query are never looked at (RFC 6749 §3.2).
+ * it is read here. Parameters in the query are never looked at (RFC 6749 §2.3.1, §4.1.3).
  */
 export async function readForm(req: IncomingMessage): Promise<Parameters> {
   const type = req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()

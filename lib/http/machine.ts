@@ -8,6 +8,8 @@ import type { MachineRequest } from './request.js'
 /** Answers one path for machines. It is called for every method and never hands on. */
 export type MachineHandler = (req: IncomingMessage, res: ServerResponse) => void
 
+type Head = Omit<JsonReply, 'body'>
+
 const EXPOSED = 'WWW-Authenticate, Retry-After'
 /** Open to every origin, without credentials, whatever a cors() of the host has said: nothing here depends on cookies. */
 const OPEN = {
@@ -48,11 +50,11 @@ export function formEndpoint(
 
 /** A public document, the same for everybody. */
 export function documentEndpoint(document: object): MachineHandler {
+  const text = JSON.stringify(document)
   return (req, res) => {
     if (req.method === 'OPTIONS') return answerPreflight(res, 'GET, HEAD')
-    if (req.method === 'GET' || req.method === 'HEAD') {
-      return answer(req, res, { status: 200, body: document }, PUBLIC)
-    }
+    if (req.method === 'GET' || req.method === 'HEAD')
+      return answerText(req, res, { status: 200 }, text, PUBLIC)
     const refusal = wrongMethod('GET, HEAD')
     answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
   }
@@ -60,30 +62,39 @@ export function documentEndpoint(document: object): MachineHandler {
 
 /** A refusal on a route of the host's own. What a cors() of the host has allowed there stays as it is, but the challenge can be read. */
 export function refuseAtHost(req: IncomingMessage, res: ServerResponse, refusal: JsonReply): void {
-  if (!res.hasHeader('Access-Control-Allow-Origin')) answer(req, res, refusal)
-  else writeJson(req, res, refusal, { ...PRIVATE, 'Access-Control-Expose-Headers': EXPOSED })
+  if (!res.hasHeader('Access-Control-Allow-Origin')) {
+    answer(req, res, refusal)
+    return
+  }
+  const standing = { ...PRIVATE, 'Access-Control-Expose-Headers': EXPOSED }
+  writeJson(req, res, refusal, JSON.stringify(refusal.body), standing)
 }
 
-function answer(
+function answer(req: IncomingMessage, res: ServerResponse, reply: JsonReply): void {
+  answerText(req, res, reply, JSON.stringify(reply.body), PRIVATE)
+}
+
+function answerText(
   req: IncomingMessage,
   res: ServerResponse,
-  reply: JsonReply,
-  caching: Readonly<Record<string, string>> = PRIVATE,
+  head: Head,
+  text: string,
+  caching: Readonly<Record<string, string>>,
 ): void {
   if (!res.headersSent) res.removeHeader('Access-Control-Allow-Credentials')
-  writeJson(req, res, reply, { ...OPEN, ...caching })
+  writeJson(req, res, head, text, { ...OPEN, ...caching })
 }
 
 /** One JSON answer, head and body in one go. */
 function writeJson(
   req: IncomingMessage,
   res: ServerResponse,
-  { status, body, headers }: JsonReply,
+  { status, headers }: Head,
+  text: string,
   standing: Readonly<Record<string, string>>,
 ): void {
   // The browser, or a middleware of the host, has been here first: nothing is left to say.
   if (res.headersSent || res.destroyed) return
-  const text = JSON.stringify(body)
   res.writeHead(status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),

@@ -12,10 +12,13 @@ import { type Page, type PageReply, page } from './reply.js'
 import type { FormRequest, PageRequest } from './request.js'
 import type { RenderPage } from './templates.js'
 
+/** The methods that every page answers: the two of its own, and HEAD. */
+const METHODS = 'GET, HEAD, POST'
+
 /** The two methods of a page without a form. */
 export interface PageMethods {
   readonly GET: (request: PageRequest) => Promise<PageReply>
-  readonly POST?: (request: PageRequest) => Promise<PageReply>
+  readonly POST: (request: PageRequest) => Promise<PageReply>
 }
 
 /** The methods of a page with a form. `refused` shows it again, with a fresh token and without acting, when csurf refused what was posted. */
@@ -23,6 +26,22 @@ export interface FormMethods {
   readonly GET: (request: FormRequest) => Promise<PageReply>
   readonly POST: (request: FormRequest) => Promise<PageReply>
   readonly refused: (request: FormRequest) => Promise<PageReply>
+}
+
+interface Where {
+  readonly path: string
+  /** Whether it is a step of an authorization request: its refusals are told as `authorization.refused`, all others as `request.refused`. */
+  readonly authorizes: boolean
+}
+
+export interface PageRoute extends Where {
+  readonly kind: 'page'
+  readonly methods: PageMethods
+}
+
+export interface FormRoute extends Where {
+  readonly kind: 'form'
+  readonly methods: FormMethods
 }
 
 /** Answers browsers: with our own headers, whatever a helmet() of the host has set, and with 303 wherever they are sent on. */
@@ -37,15 +56,14 @@ export class PageWriter {
     this.#template = template
   }
 
-  page(methods: PageMethods): RequestHandler {
-    return this.#handler(methods, (req, request) => {
-      const answer = req.method === 'POST' ? methods.POST : methods.GET
-      return answer ? answer(request) : Promise.reject(wrongMethod())
-    })
+  page({ methods, ...where }: PageRoute): RequestHandler {
+    return this.#handler(where, (req, request) =>
+      req.method === 'POST' ? methods.POST(request) : methods.GET(request),
+    )
   }
 
-  form(methods: FormMethods): RequestHandler {
-    return this.#handler(methods, (req, request) => {
+  form({ methods, ...where }: FormRoute): RequestHandler {
+    return this.#handler(where, (req, request) => {
       const csrf = checkCsrf(req, request.parameters)
       if (csrf === undefined) throw sessionMissing()
       const form: FormRequest = { ...request, csrfToken: csrf.token }
@@ -54,32 +72,25 @@ export class PageWriter {
     })
   }
 
-  #handler(
-    methods: { readonly POST?: unknown },
-    answer: (req: Request, request: PageRequest) => Promise<PageReply>,
-  ): RequestHandler {
-    const allowed = methods.POST ? 'GET, HEAD, POST' : 'GET, HEAD'
+  #handler(where: Where, answer: (req: Request, request: PageRequest) => Promise<PageReply>): RequestHandler {
     return async (req, res, next) => {
       try {
         setHeaders(res)
-        if (!allowed.split(', ').includes(req.method)) {
-          res.setHeader('Allow', allowed)
-          throw wrongMethod()
-        }
-        const request = await this.#read(req)
+        if (!METHODS.split(', ').includes(req.method)) throw wrongMethod()
+        const request = await this.#read(req, where)
         await this.#write(await answer(req, request), req, res)
       } catch (error) {
-        await this.#fail(error, req, res, next)
+        await this.#fail(error, where, req, res, next)
       }
     }
   }
 
-  async #read(req: Request): Promise<PageRequest> {
+  async #read(req: Request, { path }: Where): Promise<PageRequest> {
     // A query may hold further question marks (RFC 3986 §3.4).
     const [, query = ''] = req.originalUrl.split(/\?(.*)/s, 2)
     return {
       parameters: req.method === 'POST' ? await readForm(req) : Parameters.parse(query),
-      id: String(req.params.id ?? ''),
+      id: path.endsWith('/:id') ? req.path.slice(req.path.lastIndexOf('/') + 1) : '',
       host: req,
       browsers: readBrowserCookies(req, this.#settings),
     }
@@ -103,35 +114,42 @@ export class PageWriter {
   }
 
   /** Refusals are shown, unless the answer has begun. */
-  async #fail(error: unknown, req: Request, res: Response, next: NextFunction): Promise<void> {
+  async #fail(error: unknown, where: Where, req: Request, res: Response, next: NextFunction): Promise<void> {
     if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) {
-      return this.#handOver(error, req, res, next)
+      return this.#handOver(error, where, res, next)
     }
     if (res.headersSent || res.destroyed) return
     const refusal = publicError(error)
-    const { code, reason, status } = refusal
     const reference = randomBytes(6).toString('hex')
-    if (status >= 500) this.#tell(refusal.cause ?? error, req, reference)
-    this.#emit('authorization.refused', { error: code, reason, redirected: false, reference })
+    this.#tell(refusal, where, reference)
     for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
     try {
       await this.#render(errorPage(refusal, reference), req, res)
     } catch (cause) {
-      this.#handOver(cause, req, res, next)
+      this.#handOver(cause, where, res, next)
     }
   }
 
   /** What the host's own code threw, a page of its own included, goes to its error handler. */
-  #handOver(error: unknown, req: Request, res: Response, next: NextFunction): void {
-    this.#tell(error, req)
+  #handOver(error: unknown, { path }: Where, res: Response, next: NextFunction): void {
+    this.#emit('server.error', { error, endpoint: path })
     if (!res.headersSent) res.statusCode = 500
     next(error)
   }
 
   /** Tells the pattern of the route, not the path: that may hold the handle of a pending request. */
-  #tell(error: unknown, req: Request, reference?: string): void {
-    const endpoint = String(req.route?.path ?? '')
-    this.#emit('server.error', { error, endpoint, ...(reference !== undefined && { reference }) })
+  #tell(refusal: OAuthError, { path, authorizes }: Where, reference: string): void {
+    const { code, reason, status } = refusal
+    if (status >= 500) {
+      this.#emit('server.error', { error: refusal.cause ?? refusal, endpoint: path, reference })
+    }
+    if (!authorizes) {
+      this.#emit('request.refused', { endpoint: path, error: code, reason, reference })
+      return
+    }
+    const clientId = refusal instanceof PageError ? refusal.clientId : undefined
+    const client = clientId !== undefined && { clientId }
+    this.#emit('authorization.refused', { ...client, error: code, reason, redirected: false, reference })
   }
 }
 
@@ -184,6 +202,7 @@ function wrongMethod(): OAuthError {
   return new OAuthError('invalid_request', 'This page cannot be asked for in this way.', {
     reason: 'method_not_allowed',
     status: 405,
+    headers: { Allow: METHODS },
   })
 }
 

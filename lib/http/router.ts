@@ -1,5 +1,18 @@
 import express, { type Request, type RequestHandler, type Router } from 'express'
-import type { MachineHandler } from './machine.js'
+import type { Emit } from '../events.js'
+import { formEndpoint, type MachineHandler } from './machine.js'
+import type { FormRoute, PageRoute, PageWriter } from './pages.js'
+import type { JsonReply } from './reply.js'
+import type { MachineRequest } from './request.js'
+
+export interface MachineRoute {
+  readonly kind: 'machine'
+  readonly path: string
+  readonly post: (request: MachineRequest) => Promise<JsonReply>
+}
+
+/** One endpoint. `member` is its name in the metadata, where it has one (RFC 8414 §2). */
+export type Route = { readonly member?: string } & (MachineRoute | PageRoute | FormRoute)
 
 /** The rows of the route table, made ready to be called. */
 export interface Handlers {
@@ -7,15 +20,33 @@ export interface Handlers {
   readonly pages: ReadonlyMap<string, RequestHandler>
 }
 
-/** An Express Router over them. Machine endpoints are found by one look-up; any path that is not ours falls through to the host. */
+export function handlersOf(
+  routes: readonly Route[],
+  metadata: MachineHandler,
+  pages: PageWriter,
+  emit: Emit,
+): Handlers {
+  const machines = new Map([['/.well-known/oauth-authorization-server', metadata]])
+  const handlers = new Map<string, RequestHandler>()
+  for (const route of routes) {
+    if (route.kind === 'machine') machines.set(route.path, formEndpoint(route.path, route.post, emit))
+    else handlers.set(route.path, route.kind === 'form' ? pages.form(route) : pages.page(route))
+  }
+  return { machines, pages: handlers }
+}
+
+/**
+ * An Express Router over them. Every endpoint is found by one look-up of the path as it came, so nothing in it is decoded that could
+ * fail; any path that is not ours falls through to the host.
+ */
 export function createRouter({ machines, pages }: Handlers, look: (req: Request) => void): Router {
   const router = express.Router({ caseSensitive: true, strict: true })
   router.use((req, res, next) => {
     look(req)
     const machine = machines.get(req.path)
-    if (machine === undefined) return next()
-    machine(req, res)
+    if (machine !== undefined) return machine(req, res)
+    const page = pages.get(req.path) ?? pages.get(req.path.replace(/[^/]+$/, ':id'))
+    return page === undefined ? next() : page(req, res, next)
   })
-  for (const [path, handler] of pages) router.all(path, handler)
   return router
 }

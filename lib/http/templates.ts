@@ -1,12 +1,13 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ejs from 'ejs'
 import { ConfigurationError } from '../errors.js'
 import type { PageLocals, PageName } from '../options.js'
+import { suggestion } from '../suggestion.js'
 
+// Right from lib/http and from dist/esm and dist/cjs, into which this is bundled: the package is two folders up from each.
 const BUILT_IN = fileURLToPath(new URL('../../templates/', import.meta.url))
-const NAMES = ['layout', 'consent', 'error', 'continue', 'authorized-applications'] as const
 
 export type RenderPage = (page: PageName, locals: PageLocals) => string
 
@@ -19,9 +20,34 @@ export function compileTemplates(folder: string | undefined): RenderPage {
       'Create it or leave it out.',
     )
   }
-  const pages = new Map(NAMES.map((name) => [name, compile(name, folder)]))
-  const render = (name: (typeof NAMES)[number], locals: object) => pages.get(name)?.(locals) ?? ''
-  return (page, locals) => render('layout', { ...locals, body: render(page, locals) })
+  if (folder !== undefined) refuseMisspelt(folder)
+  const layout = compile('layout', folder)
+  const pages: Readonly<Record<PageName, ejs.TemplateFunction>> = {
+    consent: compile('consent', folder),
+    error: compile('error', folder),
+    continue: compile('continue', folder),
+    'authorized-applications': compile('authorized-applications', folder),
+  }
+  return (page, locals) => layout({ ...locals, body: pages[page](locals) })
+}
+
+const NAMES = ['layout', 'consent', 'error', 'continue', 'authorized-applications']
+
+/** A misspelt page would leave the built-in one in place without a word. Beside the page that it resembles a file is a partial. */
+function refuseMisspelt(folder: string): void {
+  const names = readdirSync(folder)
+    .filter((file) => file.endsWith('.ejs'))
+    .map((file) => file.slice(0, -'.ejs'.length))
+  const missing = NAMES.filter((name) => !names.includes(name))
+  for (const name of names) {
+    const meant = NAMES.includes(name) ? undefined : suggestion(name, missing)
+    if (meant === undefined) continue
+    throw new ConfigurationError(
+      'templates',
+      `has the file '${name}.ejs', which is no page`,
+      `Did you mean '${meant}.ejs'?`,
+    )
+  }
 }
 
 function compile(name: string, folder: string | undefined): ejs.TemplateFunction {

@@ -21,12 +21,33 @@ export const clientGuarantees: Guarantees = {
     assert.equal(await store.findClient(''), undefined)
   },
 
-  'A client that is saved again is replaced as a whole.': async (store) => {
-    await store.saveClient(newClient('a', { uri: 'https://a.example', scopes: ['read'] }))
-    const changed = newClient('a', { name: 'Changed', disabled: true })
-    await store.saveClient(changed)
+  'The next revision of a client replaces the whole of it.': async (store) => {
+    assert.equal(await store.saveClient(newClient('a', { uri: 'https://a.example', scopes: ['read'] })), true)
+    const changed = newClient('a', { revision: 2, name: 'Changed', disabled: true })
+    assert.equal(await store.saveClient(changed), true)
     assertSame(await store.findClient('a'), changed)
     assert.equal((await store.listClients()).length, 1)
+  },
+
+  'Of two who add or change a client at once, neither undoes what the other did.': async (store) => {
+    for (const revision of [1, 2, 3]) {
+      const names = Array.from({ length: 10 }, (_, index) => `${revision}.${index}`)
+      const saved = await Promise.all(
+        names.map((name) => store.saveClient(newClient('a', { revision, name }))),
+      )
+      assert.equal(saved.filter(Boolean).length, 1)
+      assert.equal((await store.findClient('a'))?.name, names[saved.indexOf(true)])
+    }
+    assert.equal(await store.saveClient(newClient('a', { revision: 2 })), false)
+    assert.equal(await store.saveClient(newClient('a', { revision: 5 })), false)
+    assert.equal((await store.findClient('a'))?.revision, 3)
+  },
+
+  'A client that was deleted in the meantime does not come back by a change.': async (store) => {
+    await store.saveClient(newClient('a'))
+    await store.deleteClient('a')
+    assert.equal(await store.saveClient(newClient('a', { revision: 2 })), false)
+    assert.equal(await store.findClient('a'), undefined)
   },
 
   'Clients are listed oldest first.': async (store) => {
@@ -74,7 +95,7 @@ export const clientGuarantees: Guarantees = {
     const client = newClient(odd, { name: odd })
     await store.saveClient(client)
     assertSame(await store.findClient(odd), client)
-    const grant = await store.saveGrant(newGrant(odd, odd, { scopes: [odd], resources: [odd] }))
+    const grant = await store.saveGrant(newGrant(odd, odd, { access: { [odd]: [odd] } }))
     assertSame(await store.findGrant(odd, odd), grant)
     assertSame(await store.listGrants({ userId: odd, clientId: odd }), [grant])
     assertSame(await store.listGrants({ userId: '%' }), [])

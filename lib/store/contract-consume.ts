@@ -128,12 +128,44 @@ export const consumeGuarantees: Guarantees = {
     }
   },
 
+  'The winner saves its grant in the same step, and successors hang on what that grant has become.': async (
+    store,
+  ) => {
+    const known = await store.saveGrant(
+      newGrant('alice', 'a', { access: { 'https://one.example': ['read'] } }),
+    )
+    for (const [user, id] of [
+      ['alice', known.id],
+      ['bob', undefined],
+    ] as const) {
+      const record = newRecord()
+      const grant = newGrant(user, 'a', { access: { 'https://two.example': ['write'] } })
+      const successor = newRecord({ grantId: grant.id })
+      await store.insert([record])
+      const consumed = await store.consume(record.id, { now: 1000, grant }, [successor])
+      assertSame(consumed.grant, await store.findGrant(user, 'a'))
+      assert.equal(consumed.grant?.id, id ?? grant.id)
+      assert.equal((await store.find(successor.id))?.grantId, consumed.grant?.id)
+      assert.equal(await isAlive(store, successor), true)
+    }
+    assertSame((await store.findGrant('alice', 'a'))?.access['https://one.example'], ['read'])
+  },
+
+  'Whoever does not win saves no grant.': async (store) => {
+    const record = newRecord()
+    await store.insert([record])
+    await store.consume(record.id, { now: 1000 }, [])
+    await store.consume(record.id, { now: 1000, grant: newGrant('alice', 'a') }, [])
+    await store.consume(newRecord().id, { now: 1000, grant: newGrant('bob', 'a') }, [])
+    assertSame(await store.listGrants({}), [])
+  },
+
   'Either a record is amended first or it is consumed first.': async (store) => {
     for (let round = 0; round < 20; round++) {
       const record = newRecord({ data: '"before"' })
       await store.insert([record])
       const [amended, { record: met }] = await Promise.all([
-        store.amend(record.id, '"after"'),
+        store.amend(record.id, '"before"', '"after"'),
         store.consume(record.id, { now: 1000 }, []),
       ])
       assert.equal(met?.data, amended ? '"after"' : '"before"')

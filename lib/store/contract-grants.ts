@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { assertSame, type Guarantees, isAlive, newGrant, newRecord } from './contract-values.js'
 
+const AT = 'https://api.example'
+
 export const grantGuarantees: Guarantees = {
   'A grant is found by its user and client, and by nothing else.': async (store) => {
-    const grant = newGrant('alice', 'a', { scopes: ['read', 'write'], resources: ['https://api.example/'] })
+    const grant = newGrant('alice', 'a', { access: { 'https://api.example/': ['read', 'write'] } })
     assertSame(await store.saveGrant(grant), grant)
     assertSame(await store.findGrant('alice', 'a'), grant)
     assert.equal(await store.findGrant('bob', 'a'), undefined)
@@ -23,12 +25,11 @@ export const grantGuarantees: Guarantees = {
   },
 
   'Saving a second grant of a user and client adds to the first and takes nothing away.': async (store) => {
-    const first = newGrant('alice', 'a', { scopes: ['read', 'list'], resources: ['https://one.example/'] })
+    const first = newGrant('alice', 'a', { access: { 'https://one.example': ['read', 'list'] } })
     await store.saveGrant(first)
     await store.touchGrant(first.id, first.createdAt + 5)
     const second = newGrant('alice', 'a', {
-      scopes: ['list', 'write'],
-      resources: ['https://two.example/'],
+      access: { 'https://one.example': ['list', 'write'], 'https://two.example': ['list'] },
       createdAt: first.createdAt + 1000,
     })
     const saved = await store.saveGrant(second)
@@ -38,8 +39,8 @@ export const grantGuarantees: Guarantees = {
       { id, createdAt, lastUsedAt },
       { id: first.id, createdAt: first.createdAt, lastUsedAt: first.createdAt + 5 },
     )
-    assertSame([...saved.scopes].sort(), ['list', 'read', 'write'])
-    assertSame([...saved.resources].sort(), ['https://one.example/', 'https://two.example/'])
+    assertSame([...(saved.access['https://one.example'] ?? [])].sort(), ['list', 'read', 'write'])
+    assertSame(saved.access['https://two.example'], ['list'])
     assert.equal((await store.listGrants({})).length, 1)
   },
 
@@ -48,14 +49,23 @@ export const grantGuarantees: Guarantees = {
   ) => {
     const scopes = Array.from({ length: 20 }, (_, index) => `scope-${index}`)
     const saved = await Promise.all(
-      scopes.map((scope) => store.saveGrant(newGrant('alice', 'a', { scopes: [scope] }))),
+      scopes.map((scope) => store.saveGrant(newGrant('alice', 'a', { access: { [AT]: [scope] } }))),
     )
     assert.equal(new Set(saved.map(({ id }) => id)).size, 1)
     const [grant, ...others] = await store.listGrants({})
     assertSame(others, [])
-    assertSame([...(grant?.scopes ?? [])].sort(), [...scopes].sort())
-    for (const [index, { scopes }] of saved.entries()) assert.ok(scopes.includes(`scope-${index}`))
+    assertSame([...(grant?.access[AT] ?? [])].sort(), [...scopes].sort())
+    for (const [index, { access }] of saved.entries()) assert.ok(access[AT]?.includes(`scope-${index}`))
   },
+
+  'A grant remembers a hundred resources and forgets the oldest beyond them, so that nobody makes it grow.':
+    async (store) => {
+      const resources = Array.from({ length: 150 }, (_, index) => `https://api.example/${index}`)
+      for (const resource of resources)
+        await store.saveGrant(newGrant('alice', 'a', { access: { [resource]: ['read'] } }))
+      const grant = await store.findGrant('alice', 'a')
+      assertSame(Object.keys(grant?.access ?? {}), resources.slice(-100))
+    },
 
   'The use of a grant is noted on it and shown by every record that hangs on it.': async (store) => {
     const grant = await store.saveGrant(newGrant('alice', 'a'))
@@ -77,8 +87,8 @@ export const grantGuarantees: Guarantees = {
     const ended = [newRecord({ grantId: alice.id, familyId: 'f' }), newRecord({ grantId: alice.id })]
     const kept = [newRecord({ grantId: bob.id, familyId: 'f' }), newRecord()]
     await store.insert([...ended, ...kept])
-    assert.equal(await store.revokeGrant(alice.id), true)
-    assert.equal(await store.revokeGrant(alice.id), false)
+    assertSame(await store.revokeGrant(alice.id), alice)
+    assert.equal(await store.revokeGrant(alice.id), undefined)
     assert.equal(await store.findGrant('alice', 'a'), undefined)
     for (const record of ended) assert.equal(await isAlive(store, record), false)
     for (const record of kept) assert.equal(await isAlive(store, record), true)
@@ -86,10 +96,10 @@ export const grantGuarantees: Guarantees = {
 
   'A grant is revoked in the name of its own user only.': async (store) => {
     const grant = await store.saveGrant(newGrant('alice', 'a'))
-    assert.equal(await store.revokeGrant(grant.id, 'bob'), false)
+    assert.equal(await store.revokeGrant(grant.id, 'bob'), undefined)
     assertSame(await store.findGrant('alice', 'a'), grant)
-    assert.equal(await store.revokeGrant(grant.id, 'alice'), true)
-    assert.equal(await store.revokeGrant('unknown', 'alice'), false)
+    assertSame(await store.revokeGrant(grant.id, 'alice'), grant)
+    assert.equal(await store.revokeGrant('unknown', 'alice'), undefined)
   },
 
   'Revoking a user ends all of their grants, and says how many there were.': async (store) => {
@@ -114,9 +124,9 @@ export const grantGuarantees: Guarantees = {
     const record = newRecord({ grantId: before.id })
     await store.insert([record])
     await store.revokeGrant(before.id)
-    const after = await store.saveGrant(newGrant('alice', 'a', { scopes: ['write'] }))
+    const after = await store.saveGrant(newGrant('alice', 'a', { access: { [AT]: ['write'] } }))
     assert.notEqual(after.id, before.id)
-    assertSame(after.scopes, ['write'])
+    assertSame(after.access, { [AT]: ['write'] })
     assert.equal(await isAlive(store, record), false)
   },
 

@@ -21,8 +21,8 @@ export const recordGuarantees: Guarantees = {
       record: undefined,
     })
     assert.equal(await store.find(successor.id), undefined)
-    assert.equal(await store.amend(id, '{}'), false)
-    assert.equal(await store.revokeGrant(id), false)
+    assert.equal(await store.amend(id, '{}', '{}'), false)
+    assert.equal(await store.revokeGrant(id), undefined)
     assert.equal(await store.revokeUser(id), 0)
     assert.equal(await store.deleteClient(id), false)
     await store.revokeFamily(id, Date.now() + HOUR)
@@ -51,16 +51,27 @@ export const recordGuarantees: Guarantees = {
   'Amending replaces the data of an unused record, and nothing else of it.': async (store) => {
     const record = newRecord({ familyId: 'f', data: '{"tries":0}' })
     await store.insert([record])
-    assert.equal(await store.amend(record.id, '{"tries":1}'), true)
+    assert.equal(await store.amend(record.id, '{"tries":0}', '{"tries":1}'), true)
     const amended = { ...record, data: '{"tries":1}', alive: true }
     assertSame(await store.find(record.id), amended)
+  },
+
+  'Of many who amend what they have read at once, one succeeds, and the others are told.': async (store) => {
+    const record = newRecord({ data: '0' })
+    await store.insert([record])
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => store.amend(record.id, '0', String(index + 1))),
+    )
+    assert.equal(answers.filter(Boolean).length, 1)
+    assert.equal((await store.find(record.id))?.data, String(answers.indexOf(true) + 1))
+    assert.equal(await store.amend(record.id, '0', '0'), false)
   },
 
   'A used record is not amended any more.': async (store) => {
     const record = newRecord({ data: '{"tries":0}' })
     await store.insert([record])
     await store.consume(record.id, { now: Date.now() }, [])
-    assert.equal(await store.amend(record.id, '{"tries":1}'), false)
+    assert.equal(await store.amend(record.id, '{"tries":0}', '{"tries":1}'), false)
     assert.equal((await store.find(record.id))?.data, '{"tries":0}')
   },
 

@@ -11,6 +11,7 @@ export const HOUR = 3_600_000
 export function newClient(id: string, more: Partial<Client> = {}): Client {
   return {
     id,
+    revision: 1,
     name: `Client ${id}`,
     redirectUris: [`https://${id}.example/cb`],
     grantTypes: ['authorization_code', 'refresh_token'],
@@ -27,8 +28,7 @@ export function newGrant(userId: string, clientId: string, more: Partial<Grant> 
     id: randomBytes(16).toString('base64url'),
     userId,
     clientId,
-    scopes: ['read'],
-    resources: [],
+    access: { 'https://api.example': ['read'] },
     createdAt: Date.now(),
     ...more,
   }

@@ -10,6 +10,7 @@ import { ConfigurationError } from '../errors.js'
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE oauth_clients (
      id TEXT PRIMARY KEY,
+     revision INTEGER NOT NULL,
      created_at INTEGER NOT NULL,
      data TEXT NOT NULL
    ) STRICT;
@@ -18,8 +19,7 @@ const MIGRATIONS: readonly string[] = [
      id TEXT PRIMARY KEY,
      user_id TEXT NOT NULL,
      client_id TEXT NOT NULL,
-     scopes TEXT NOT NULL,
-     resources TEXT NOT NULL,
+     access TEXT NOT NULL,
      created_at INTEGER NOT NULL,
      last_used_at INTEGER,
      UNIQUE (user_id, client_id)

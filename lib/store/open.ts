@@ -38,6 +38,7 @@ export function openStore(given: string | object, now: () => number): Store {
 }
 
 function openFile(file: string, now: () => number): Store {
+  requireBindings()
   try {
     // The file holds hashes, not secrets, and even so it is nobody else's to read. SQLite gives its -wal and -shm the same mode.
     if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
@@ -57,7 +58,21 @@ function openFile(file: string, now: () => number): Store {
     throw unusable(
       error,
       `cannot be opened: '${file}'`,
-      "Name a file in a folder that exists and that this process may write to. Where better-sqlite3 says that its bindings are missing, its install script did not run: 'npm rebuild better-sqlite3'.",
+      'Name a file in a folder that exists and that this process may write to.',
+    )
+  }
+}
+
+/** Before the file is made, so that none is left behind that is empty. */
+function requireBindings(): void {
+  try {
+    new SQLite(':memory:').close()
+  } catch (error) {
+    throw new ConfigurationError(
+      'store',
+      'needs the bindings of better-sqlite3, which cannot be loaded',
+      "Run 'npm rebuild better-sqlite3': its install script did not run, or ran under another version of Node.",
+      error,
     )
   }
 }

@@ -1,9 +1,16 @@
 /** What proves a client: a digest of a generated secret, or a bcrypt hash of one that a person chose. */
-export type ClientSecret = { readonly sha256: string } | { readonly bcrypt: string }
+export type ClientSecret =
+  | {
+      readonly sha256: string /** A person chose it, so guesses are limited although comparing costs nothing. */
+      readonly chosen?: true
+    }
+  | { readonly bcrypt: string }
 
-/** A registered application. Names as in RFC 7591 §2, in camelCase. */
+/** A registered application. What RFC 7591 §2 calls `client_name` and so on is `name` here. */
 export interface Client {
   readonly id: string
+  /** 1 when it is added, one more with each change. */
+  readonly revision: number
   readonly name: string
   /** Undefined for a public client. */
   readonly secret?: ClientSecret
@@ -31,9 +38,8 @@ export interface Grant {
   readonly id: string
   readonly userId: string
   readonly clientId: string
-  readonly scopes: readonly string[]
-  /** The RFC 8707 resources that it is for; the issuer's origin where a request named none. */
-  readonly resources: readonly string[]
+  /** Resource (RFC 8707) to the scopes that were allowed there; the issuer's origin where a request named no resource. */
+  readonly access: Readonly<Record<string, readonly string[]>>
   /** Milliseconds. */
   readonly createdAt: number
   /** Milliseconds, kept to the hour. */

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3'
+import { mergeAccess } from './access.js'
 import { migrate } from './migrations.js'
 import type { Client, FoundRecord, Grant, StoredRecord } from './records.js'
 import { prepareStatements, type Statements } from './statements.js'
@@ -13,8 +14,7 @@ interface GrantRow {
   id: string
   user_id: string
   client_id: string
-  scopes: string
-  resources: string
+  access: string
   created_at: number
   last_used_at: number | null
 }
@@ -61,10 +61,11 @@ export class SqliteStore implements Store {
     return row && JSON.parse(row.data)
   }
 
-  saveClient(client: Client): Promise<void> {
-    return this.#writes.run(() => {
-      this.#statements.saveClient.run(client.id, client.createdAt, JSON.stringify(client))
-    })
+  saveClient(client: Client): Promise<boolean> {
+    const { id, revision, createdAt } = client
+    const row = { id, revision, createdAt, data: JSON.stringify(client) }
+    const { addClient, changeClient } = this.#statements
+    return this.#writes.run(() => (revision === 1 ? addClient : changeClient).run(row).changes > 0)
   }
 
   deleteClient(id: string): Promise<boolean> {
@@ -85,24 +86,7 @@ export class SqliteStore implements Store {
   }
 
   saveGrant(grant: Grant): Promise<Grant> {
-    return this.#writes.run(() => {
-      const known = this.findGrant(grant.userId, grant.clientId)
-      const saved: Grant = {
-        ...(known ?? grant),
-        scopes: union(known?.scopes, grant.scopes),
-        resources: union(known?.resources, grant.resources),
-      }
-      this.#statements.saveGrant.run(
-        saved.id,
-        saved.userId,
-        saved.clientId,
-        JSON.stringify(saved.scopes),
-        JSON.stringify(saved.resources),
-        saved.createdAt,
-        saved.lastUsedAt ?? null,
-      )
-      return saved
-    })
+    return this.#writes.run(() => this.#saveGrant(grant))
   }
 
   touchGrant(id: string, now: number): Promise<void> {
@@ -112,16 +96,20 @@ export class SqliteStore implements Store {
   }
 
   listGrants({ userId, clientId }: { userId?: string; clientId?: string }): Grant[] {
-    const rows = read(() =>
-      this.#statements.listGrants.all({ userId: userId ?? null, clientId: clientId ?? null }),
-    )
+    const { listGrants, listGrantsOfUser, listGrantsOfClient, findGrant } = this.#statements
+    const rows = read(() => {
+      if (userId === undefined)
+        return clientId === undefined ? listGrants.all() : listGrantsOfClient.all(clientId)
+      return clientId === undefined ? listGrantsOfUser.all(userId) : findGrant.all(userId, clientId)
+    })
     return (rows as GrantRow[]).map(toGrant)
   }
 
-  revokeGrant(id: string, userId?: string): Promise<boolean> {
-    return this.#writes.run(
-      () => this.#statements.deleteGrant.run({ id, userId: userId ?? null }).changes > 0,
-    )
+  revokeGrant(id: string, userId?: string): Promise<Grant | undefined> {
+    return this.#writes.run(() => {
+      const row = this.#statements.deleteGrant.get({ id, userId: userId ?? null }) as GrantRow | undefined
+      return row && toGrant(row)
+    })
   }
 
   revokeUser(userId: string): Promise<number> {
@@ -141,18 +129,26 @@ export class SqliteStore implements Store {
     return row && toRecord(id, row)
   }
 
-  consume(id: string, { now, trace }: Consumption, successors: readonly StoredRecord[]): Promise<Consumed> {
+  consume(
+    id: string,
+    { now, trace, grant }: Consumption,
+    successors: readonly StoredRecord[],
+  ): Promise<Consumed> {
     return this.#writes.run(() => {
       const record = this.find(id)
       if (record === undefined || !record.alive || record.usedAt !== undefined) return { won: false, record }
       this.#statements.useRecord.run(now, trace ?? null, id)
-      for (const successor of successors) this.#insert(successor)
-      return { won: true, record }
+      const saved = grant && this.#saveGrant(grant)
+      for (const successor of successors) {
+        const hangsOnIt = saved !== undefined && successor.grantId === grant?.id
+        this.#insert(hangsOnIt ? { ...successor, grantId: saved.id } : successor)
+      }
+      return { won: true, record, ...(saved && { grant: saved }) }
     })
   }
 
-  amend(id: string, data: string): Promise<boolean> {
-    return this.#writes.run(() => this.#statements.amendRecord.run(data, id).changes > 0)
+  amend(id: string, known: string, data: string): Promise<boolean> {
+    return this.#writes.run(() => this.#statements.amendRecord.run(data, id, known).changes > 0)
   }
 
   revokeFamily(familyId: string, until: number): Promise<void> {
@@ -168,6 +164,14 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     await this.#writes.close()
     if (this.#own) this.#db.close()
+  }
+
+  #saveGrant(grant: Grant): Grant {
+    const known = this.findGrant(grant.userId, grant.clientId)
+    const saved = known ? { ...known, access: mergeAccess(known.access, grant.access) } : grant
+    const { id, userId, clientId, access, createdAt, lastUsedAt = null } = saved
+    this.#statements.saveGrant.run(id, userId, clientId, JSON.stringify(access), createdAt, lastUsedAt)
+    return saved
   }
 
   #insert(record: StoredRecord): void {
@@ -205,8 +209,7 @@ function toGrant(row: GrantRow): Grant {
     id: row.id,
     userId: row.user_id,
     clientId: row.client_id,
-    scopes: JSON.parse(row.scopes),
-    resources: JSON.parse(row.resources),
+    access: JSON.parse(row.access),
     createdAt: row.created_at,
     ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
   }
@@ -225,8 +228,4 @@ function toRecord(id: string, row: RecordRow): FoundRecord {
     ...(row.trace !== null && { trace: row.trace }),
     ...(row.grant_last_used_at !== null && { grantLastUsedAt: row.grant_last_used_at }),
   }
-}
-
-function union(known: readonly string[] | undefined, added: readonly string[]): readonly string[] {
-  return [...new Set([...(known ?? []), ...added])]
 }

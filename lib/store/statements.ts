@@ -3,20 +3,23 @@ import type { Database, Statement } from 'better-sqlite3'
 /** Everything that the SQLite store says to SQLite, but for its tables. */
 const SQL = {
   findClient: 'SELECT data FROM oauth_clients WHERE id = ?',
-  saveClient: `INSERT INTO oauth_clients (id, created_at, data) VALUES (?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, data = excluded.data`,
+  addClient: `INSERT INTO oauth_clients (id, revision, created_at, data) VALUES (@id, @revision, @createdAt, @data)
+              ON CONFLICT (id) DO NOTHING`,
+  changeClient: `UPDATE oauth_clients SET revision = @revision, created_at = @createdAt, data = @data
+                 WHERE id = @id AND revision = @revision - 1`,
   deleteClient: 'DELETE FROM oauth_clients WHERE id = ?',
   listClients: 'SELECT data FROM oauth_clients ORDER BY created_at, id',
 
   findGrant: 'SELECT * FROM oauth_grants WHERE user_id = ? AND client_id = ?',
-  saveGrant: `INSERT INTO oauth_grants (id, user_id, client_id, scopes, resources, created_at, last_used_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, resources = excluded.resources`,
+  saveGrant: `INSERT INTO oauth_grants (id, user_id, client_id, access, created_at, last_used_at)
+              VALUES (?, ?, ?, ?, ?, ?)
+              ON CONFLICT (user_id, client_id) DO UPDATE SET access = excluded.access`,
   touchGrant: 'UPDATE oauth_grants SET last_used_at = ? WHERE id = ?',
-  listGrants: `SELECT * FROM oauth_grants
-       WHERE (@userId IS NULL OR user_id = @userId) AND (@clientId IS NULL OR client_id = @clientId)
-       ORDER BY created_at DESC, id`,
-  deleteGrant: 'DELETE FROM oauth_grants WHERE id = @id AND (@userId IS NULL OR user_id = @userId)',
+  listGrants: 'SELECT * FROM oauth_grants ORDER BY created_at DESC, id',
+  listGrantsOfUser: 'SELECT * FROM oauth_grants WHERE user_id = ? ORDER BY created_at DESC, id',
+  listGrantsOfClient: 'SELECT * FROM oauth_grants WHERE client_id = ? ORDER BY created_at DESC, id',
+  deleteGrant:
+    'DELETE FROM oauth_grants WHERE id = @id AND (@userId IS NULL OR user_id = @userId) RETURNING *',
   deleteGrantsOfUser: 'DELETE FROM oauth_grants WHERE user_id = ?',
   deleteGrantsOfClient: 'DELETE FROM oauth_grants WHERE client_id = ?',
 
@@ -30,7 +33,7 @@ const SQL = {
        LEFT JOIN oauth_revocations v ON v.family_id = r.family_id
        WHERE r.id = ?`,
   useRecord: 'UPDATE oauth_records SET used_at = ?, trace = ? WHERE id = ?',
-  amendRecord: 'UPDATE oauth_records SET data = ? WHERE id = ? AND used_at IS NULL',
+  amendRecord: 'UPDATE oauth_records SET data = ? WHERE id = ? AND data = ? AND used_at IS NULL',
   revokeFamily: `INSERT INTO oauth_revocations (family_id, expires_at) VALUES (?, ?)
        ON CONFLICT (family_id) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)`,
 

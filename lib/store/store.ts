@@ -6,6 +6,8 @@ export interface Consumption {
   readonly now: number
   /** Kept on the consumed record, see `FoundRecord.trace`. */
   readonly trace?: string
+  /** Saved by the winner in the same step, as `saveGrant` does; successors that name its id hang on the grant that it has become. */
+  readonly grant?: Grant
 }
 
 export interface Consumed {
@@ -13,6 +15,8 @@ export interface Consumed {
   readonly won: boolean
   /** The record as this caller met it: unused for the winner, used for everybody else. Undefined where there is none. */
   readonly record: FoundRecord | undefined
+  /** For the winner who brought a grant: what it has become. */
+  readonly grant?: Grant
 }
 
 /**
@@ -24,8 +28,11 @@ export interface Consumed {
  */
 export interface Store {
   findClient(id: string): Awaitable<Client | undefined>
-  /** Adds it, or replaces the whole of the one with its id. */
-  saveClient(client: Client): Awaitable<void>
+  /**
+   * Adds a client of revision 1; replaces the whole of the one with its id by a later revision. False, and nothing changed, where the id
+   * is taken or the one that is there is not the revision before: somebody else was faster.
+   */
+  saveClient(client: Client): Awaitable<boolean>
   /** Deletes it and every grant made to it. False where there is none. */
   deleteClient(id: string): Awaitable<boolean>
   /** Oldest first. */
@@ -33,7 +40,7 @@ export interface Store {
 
   findGrant(userId: string, clientId: string): Awaitable<Grant | undefined>
   /**
-   * Adds `grant`, or, where this user and client have one already, adds its scopes and resources to that one.
+   * Adds `grant`, or, where this user and client have one already, adds its access to that one (`mergeAccess`).
    * Answers what holds now; its `id` and times are those of the grant that was there first.
    */
   saveGrant(grant: Grant): Awaitable<Grant>
@@ -41,8 +48,11 @@ export interface Store {
   touchGrant(id: string, now: number): Awaitable<void>
   /** Newest first. Without a filter: all. */
   listGrants(filter: { readonly userId?: string; readonly clientId?: string }): Awaitable<readonly Grant[]>
-  /** Deletes a grant, and so ends every record that hangs on it. False where there is none. With `userId`, only where it is that user's. */
-  revokeGrant(id: string, userId?: string): Awaitable<boolean>
+  /**
+   * Deletes a grant, and so ends every record that hangs on it. Answers what it was; undefined where there is none. With `userId`, only
+   * where it is that user's.
+   */
+  revokeGrant(id: string, userId?: string): Awaitable<Grant | undefined>
   /** Deletes every grant of a user. Answers how many there were. */
   revokeUser(userId: string): Awaitable<number>
 
@@ -55,8 +65,8 @@ export interface Store {
    * of callers, in any number of processes, one wins; for the others nothing changes. Throws, and changes nothing, where a successor's id exists.
    */
   consume(id: string, consumption: Consumption, successors: readonly StoredRecord[]): Awaitable<Consumed>
-  /** Replaces the data of a record that has not been used. False where there is none. */
-  amend(id: string, data: string): Awaitable<boolean>
+  /** Replaces the data of a record that has not been used and whose data is still `known`. False, and nothing changed, otherwise. */
+  amend(id: string, known: string, data: string): Awaitable<boolean>
   /** Ends every record of a family, those included that are inserted later by a `consume` which is under way. `until`: when its last record will have expired, in milliseconds; of several the latest holds. */
   revokeFamily(familyId: string, until: number): Awaitable<void>
 

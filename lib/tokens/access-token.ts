@@ -16,6 +16,12 @@ export interface Lineage {
   readonly familyId: string
 }
 
+/** What a code or a token hangs on. */
+export function lineageOf({ id, grantId, familyId }: FoundRecord): Lineage {
+  if (grantId !== undefined && familyId !== undefined) return { grantId, familyId }
+  throw new Error(`The record ${id} hangs on no grant.`)
+}
+
 export function accessTokenRecord(handle: Handle, lineage: Lineage, data: AccessTokenData): StoredRecord {
   return { id: handle.id, kind: 'access', hash: handle.hash, ...lineage, data: JSON.stringify(data) }
 }

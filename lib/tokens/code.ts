@@ -1,5 +1,8 @@
 import type { FoundRecord, StoredRecord } from '../store/records.js'
-import type { Handle } from './handle.js'
+import { expiryOf, type Handle } from './handle.js'
+
+/** For how long the record of a code outlives it, in milliseconds: a late replay is still known for one. */
+const REMEMBERED = 600_000
 
 /** What an authorization code stands for, all of which its redemption must match (RFC 6749 §4.1.3, RFC 7636 §4.6). */
 export interface CodeData {
@@ -13,7 +16,7 @@ export interface CodeData {
   /** When the user approved, in milliseconds. */
   readonly approvedAt: number
   /** How often it was presented with a verifier that does not match. */
-  readonly wrongVerifiers?: number
+  readonly wrongVerifiers: number
 }
 
 export function codeRecord(handle: Handle, grantId: string, data: CodeData): StoredRecord {
@@ -25,6 +28,16 @@ export function codeRecord(handle: Handle, grantId: string, data: CodeData): Sto
     familyId: handle.id,
     data: JSON.stringify(data),
   }
+}
+
+/** The expiry of the handle of a code that is issued now and lives for `lifetime` seconds; in milliseconds. */
+export function codeHandleExpiry(now: number, lifetime: number): number {
+  return now + lifetime * 1000 + REMEMBERED
+}
+
+/** When a code stops being good, in milliseconds. */
+export function codeExpiry(record: FoundRecord): number {
+  return expiryOf(record.id) - REMEMBERED
 }
 
 export function codeData(record: FoundRecord): CodeData {

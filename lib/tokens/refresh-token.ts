@@ -29,38 +29,37 @@ export function refreshTokenExpiry(
   return Math.min(now + lifetimes.refreshToken * 1000, approvedAt + lifetimes.refreshTokenTotal * 1000)
 }
 
-/** What a refresh token was exchanged for: two handles, and the scopes of the access token. */
+/** What a refresh token was exchanged for: two handles, and what the access token is for. */
 export interface Rotation {
   readonly access: Handle
   readonly refresh: Handle
   readonly scopes: readonly string[]
+  readonly audience: readonly string[]
 }
 
 /** What follows a refresh token, and the trace from which `sameRotation` finds it again. */
 export function newRotation(
   refreshToken: string,
-  scopes: readonly string[],
-  expires: { readonly access: number; readonly refresh: number },
+  use: Pick<Rotation, 'scopes' | 'audience'>,
+  expires: RotationTrace['expires'],
 ): Rotation & { readonly trace: string } {
-  const seed = newSeed()
-  return {
-    ...derive(refreshToken, seed, expires),
-    scopes,
-    trace: JSON.stringify({ seed, scopes, ...expires }),
-  }
+  const trace: RotationTrace = { seed: newSeed(), ...use, expires }
+  return { ...derive(refreshToken, trace), ...use, trace: JSON.stringify(trace) }
+}
+
+interface RotationTrace extends Pick<Rotation, 'scopes' | 'audience'> {
+  readonly seed: string
+  /** Milliseconds. */
+  readonly expires: { readonly access: number; readonly refresh: number }
 }
 
 /** The very rotation that this refresh token had when it was used. */
 export function sameRotation(refreshToken: string, trace: string): Rotation {
-  const { seed, scopes, ...expires } = JSON.parse(trace)
-  return { ...derive(refreshToken, seed, expires), scopes }
+  const kept: RotationTrace = JSON.parse(trace)
+  return { ...derive(refreshToken, kept), scopes: kept.scopes, audience: kept.audience }
 }
 
-function derive(
-  source: string,
-  seed: string,
-  expires: { access: number; refresh: number },
-): Pick<Rotation, 'access' | 'refresh'> {
+function derive(source: string, { seed, expires }: RotationTrace): Pick<Rotation, 'access' | 'refresh'> {
   return {
     access: deriveHandle(expires.access, source, seed, 'access'),
     refresh: deriveHandle(expires.refresh, source, seed, 'refresh'),
@@ -68,6 +67,9 @@ function derive(
 }
 
 /** Until when records that descend from this one can be alive, in milliseconds. */
-export function familyExpiry(record: FoundRecord, lifetimes: { readonly refreshTokenTotal: number }): number {
-  return expiryOf(record.id) + lifetimes.refreshTokenTotal * 1000
+export function familyExpiry(
+  record: FoundRecord,
+  lifetimes: { readonly refreshTokenTotal: number; readonly accessToken: number },
+): number {
+  return expiryOf(record.id) + (lifetimes.refreshTokenTotal + lifetimes.accessToken) * 1000
 }

@@ -111,6 +111,42 @@ test('a user who says no is told so at the print shop, and nothing is connected'
   expect(complaints).toEqual([])
 })
 
+test('two tabs that connect at the same time both come back, each with its own answer', async () => {
+  await page.goto(`${photoApp.url}/login`)
+  await signIn('alice')
+  await connect()
+  const first = page
+  page = await context.newPage()
+  await connect()
+  const second = page
+
+  page = first
+  await approve()
+  expect(await visiblePhotos()).toBe(9)
+  page = second
+  await approve()
+  expect(await visiblePhotos()).toBe(9)
+  await press('Refresh token')
+  expect(await page.getByRole('status').textContent()).toContain('Refreshed')
+})
+
+test('a callback that is not of this browser, or was used before, is told so in a sentence with a way on', async () => {
+  const logged = jest.spyOn(console, 'error').mockImplementation(() => undefined)
+  await page.goto(`${printShop.url}/callback?code=x&state=unknown`)
+  expect(await page.getByRole('main').textContent()).toContain('opened in another browser')
+  await follow('Connect Daylight Photos')
+  await signIn('alice')
+  const callback = page.waitForRequest((request) => request.url().includes('/callback?'))
+  await approve()
+
+  await page.goto((await callback).url())
+  expect(await page.getByRole('main').textContent()).toContain('used before')
+  await follow('See your prints')
+  expect(await visiblePhotos()).toBe(9)
+  expect(logged).not.toHaveBeenCalled()
+  logged.mockRestore()
+})
+
 test('a user who is signed in already comes to the consent page without the login page', async () => {
   await page.goto(`${photoApp.url}/login`)
   await signIn('bob')
@@ -234,7 +270,7 @@ test.each(['light', 'dark'] as const)(
 async function freshBrowser() {
   context = await browser.newContext()
   page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(30_000)
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
   })

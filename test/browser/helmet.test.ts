@@ -103,7 +103,7 @@ describe.each([
   })
 
   test('UI-13 Deny takes the browser to the callback too', async () => {
-    await page.goto(start())
+    await page.goto(`${start()}&prompt=consent`)
     await signIn('bob')
     await page.getByRole('button', { name: 'Deny' }).click()
     await page.waitForURL('https://rp.example/cb?error=access_denied*')
@@ -117,6 +117,46 @@ describe.each([
 
     const form = { redirect_uri: 'https://first.example/cb' }
     const { status } = await redeem(at().host, codeIn(rp.arrivals[0]), { client: 'first', form })
+    expect(status).toBe(200)
+    expect(complaints).toEqual([])
+  })
+
+  test('CLIENTS-10 a sign-in that ends in skipped or remembered consent arrives at an http loopback callback', async () => {
+    const redirect_uris = [rp.loopback]
+    for (const [client_id, skip_consent] of [
+      ['loop-skipped', true],
+      ['loop-remembered', false],
+    ] as const) {
+      const metadata = { client_id, client_secret: `${client_id}-secret`, redirect_uris, skip_consent }
+      await at().host.oauth.clients.create(metadata)
+      for (const asked of [!skip_consent, false]) {
+        await freshBrowser()
+        rp.clear()
+        await page.goto(start({ client: client_id, redirectUri: rp.loopback }))
+        await signIn('alice')
+        if (asked) await approve()
+        await page.waitForURL(`${rp.loopback}?*`)
+        const form = { redirect_uri: rp.loopback }
+        const { status } = await redeem(at().host, codeIn(rp.arrivals[0]), { client: client_id, form })
+        expect(status).toBe(200)
+      }
+    }
+    expect(complaints).toEqual([])
+  })
+
+  test('CLIENTS-10 a sign-in that comes back to an approved request hands a custom-scheme callback to its app on a tap', async () => {
+    await page.goto(start({ client: 'nat', redirectUri: 'com.example.app:/cb' }))
+    await signIn('alice')
+    const consent = page.url()
+    await Promise.all([endOf('com.example.app:/cb'), approve()])
+    await context.clearCookies({ name: 'host' })
+    await page.goto(`${at().origin}/login?return_to=${new URL(consent).pathname}`)
+    await signIn('alice')
+    const link = page.locator('a[href^="com.example.app:/cb?code="]')
+    const [handedOver] = await Promise.all([endOf('com.example.app:/cb'), link.click()])
+    expect(handedOver.failure()?.errorText).toBe('net::ERR_ABORTED')
+    const form = { redirect_uri: 'com.example.app:/cb' }
+    const { status } = await redeem(at().host, codeIn(new URL(handedOver.url())), { client: 'nat', form })
     expect(status).toBe(200)
     expect(complaints).toEqual([])
   })
@@ -214,7 +254,7 @@ async function freshBrowser() {
   await context?.close()
   context = await browser.newContext({ ignoreHTTPSErrors: true })
   page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(30_000)
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
   })
@@ -256,7 +296,7 @@ async function press(name: string): Promise<Page> {
     context.waitForEvent('page'),
     page.getByRole('button', { name }).click(),
   ])
-  popup.setDefaultTimeout(10_000)
+  popup.setDefaultTimeout(30_000)
   return popup
 }
 

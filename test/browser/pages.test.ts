@@ -211,11 +211,11 @@ describe('deciding', () => {
     await press('Approve')
     const { body } = await redeem(host, arrivedCode(), { client: 'printer' })
     await page.goBack()
-    for (const words of ['This request was already answered', 'Go back to the application']) {
+    for (const words of ['You have already answered', 'Go back to the application']) {
       expect(await text()).toContain(words)
     }
     await page.reload()
-    expect(await text()).toContain('This request was already answered')
+    expect(await text()).toContain('You have already answered')
     expect((await callApi(host, '/api/read', body.access_token)).status).toBe(200)
   })
 
@@ -572,7 +572,7 @@ async function open(options: BrowserContextOptions = {}) {
   await context?.close()
   context = await browser.newContext({ ignoreHTTPSErrors: true, reducedMotion: 'reduce', ...options })
   page = await context.newPage()
-  page.setDefaultTimeout(10_000)
+  page.setDefaultTimeout(30_000)
   complaints = []
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())

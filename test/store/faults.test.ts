@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import SQLite, { type Database } from 'better-sqlite3'
+import type { OAuthProviderOptions } from '../../lib/index.js'
 import { openStore } from '../../lib/store/open.js'
 import { SqliteStore } from '../../lib/store/sqlite.js'
 import type { Store } from '../../lib/store/store.js'
@@ -42,7 +43,7 @@ async function json(response: Promise<{ status: number; headers: Headers; body: 
 function expectUnavailable({ status, headers, text, location }: Answer): void {
   if (status === 303) {
     const callback = new URL(location ?? '')
-    expect(callback.searchParams.get('error')).toBe('temporarily_unavailable')
+    expect(callback.searchParams.get('error')).toBe('server_error')
     expect(callback.searchParams.get('state')).toBe('the-state')
     expect(callback.searchParams.has('code')).toBe(false)
   } else {
@@ -203,7 +204,7 @@ function expectInvalidGrant({ status, text }: Answer): void {
 }
 
 /** A host with a client in the store, so that clients are looked up there. */
-async function hostWith(store: string | object): Promise<Host> {
+async function hostWith(store: NonNullable<OAuthProviderOptions['store']>): Promise<Host> {
   const host = await startHost({ provider: { store } })
   await host.oauth.clients.create({
     client_id: 'kept',
@@ -232,7 +233,7 @@ describe('STOR-01 STOR-02 an operation of the store that fails', () => {
     ['GET /authorize', ['findClient', 'findGrant', 'insert']],
     ['GET /authorize, remembered', ['findClient', 'findGrant', 'insert']],
     ['GET /consent', ['find', 'findClient', 'findGrant', 'amend']],
-    ['POST /consent', ['find', 'findClient', 'findGrant', 'saveGrant', 'consume']],
+    ['POST /consent', ['find', 'findClient', 'findGrant', 'consume']],
     ['POST /token with a code', ['findClient', 'find', 'consume']],
     ['POST /token with a wrong verifier', ['amend']],
     ['POST /token with a used code', ['findClient', 'find', 'revokeFamily']],
@@ -303,21 +304,18 @@ describe('STOR-01 STOR-02 an operation of the store that fails', () => {
     expect((await refresh(host, again.body.refresh_token, { client: 'kept' })).status).toBe(200)
   })
 
-  test.each<keyof Store>(['saveGrant', 'consume'])(
-    'an approval whose %s got lost on the way is answered when the button is pressed again, with one grant and one code',
-    async (operation) => {
-      const { agent, page } = await toConsent(host, { client: 'kept' })
-      store.fail(operation, 'answer lost')
-      expectUnavailable(await decide(agent, page, 'approve'))
-      store.heal()
-      const first = destination(await decide(agent, page, 'approve'))
-      const second = destination(await decide(agent, page, 'approve'))
-      expect(first.href).toBe(second.href)
-      expect(await host.oauth.grants.list({ userId: 'alice' })).toHaveLength(1)
-      const { status } = await redeem(host, first.searchParams.get('code') ?? '', { client: 'kept' })
-      expect(status).toBe(200)
-    },
-  )
+  test('an approval whose answer from the store got lost is answered when the button is pressed again, with one grant and one code', async () => {
+    const { agent, page } = await toConsent(host, { client: 'kept' })
+    store.fail('consume', 'answer lost')
+    expectUnavailable(await decide(agent, page, 'approve'))
+    store.heal()
+    const first = destination(await decide(agent, page, 'approve'))
+    const second = destination(await decide(agent, page, 'approve'))
+    expect(first.href).toBe(second.href)
+    expect(await host.oauth.grants.list({ userId: 'alice' })).toHaveLength(1)
+    const { status } = await redeem(host, first.searchParams.get('code') ?? '', { client: 'kept' })
+    expect(status).toBe(200)
+  })
 
   test('a revocation that failed is reported to the host, and one whose answer got lost has happened', async () => {
     const { access_token } = await getTokens(host, { client: 'kept' })
@@ -369,6 +367,8 @@ describe('STOR-01 STOR-02 an operation of the store that fails', () => {
 
 describe('STOR-05 a fault of SQLite', () => {
   const LONGEST_WAIT = 150
+  /** Less than the 5 seconds that a store waits which is not told how long. */
+  const IN_TIME = 4000
   const folder = mkdtempSync(path.join(tmpdir(), 'oauth-faults-'))
   let files = 0
   let file: string
@@ -430,7 +430,7 @@ describe('STOR-05 a fault of SQLite', () => {
       begin()
       const began = performance.now()
       expectUnavailable(await send())
-      expect(performance.now() - began).toBeLessThan(LONGEST_WAIT + 850)
+      expect(performance.now() - began).toBeLessThan(IN_TIME)
       end()
       succeeds(await send())
     },
@@ -484,12 +484,10 @@ describe('STOR-05 the file that the provider opens itself', () => {
       refreshed = answer
       return answer
     })
-    const until = performance.now() + 300
-    let calls = 0
-    for (; performance.now() < until; calls++) {
+    // The write gives up after 5 seconds; where each of its tries held the event loop for long, it would be over before these are.
+    for (let calls = 0; calls < 20; calls++) {
       expect((await callApi(host, '/api/read', access_token)).status).toBe(200)
     }
-    expect(calls).toBeGreaterThan(8)
     expect(refreshed).toBeUndefined()
     other.exec('COMMIT')
     expect((await refreshing).status).toBe(200)

@@ -2,7 +2,7 @@ import path from 'node:path'
 import SQLite from 'better-sqlite3'
 import { openStore } from '../../lib/store/open.js'
 import type { FoundRecord } from '../../lib/store/records.js'
-import { codeRecord } from '../../lib/tokens/code.js'
+import { codeHandleExpiry, codeRecord } from '../../lib/tokens/code.js'
 import { findByHandle } from '../../lib/tokens/find.js'
 import { mintHandle, newGrantId } from '../../lib/tokens/handle.js'
 import * as flow from '../support/flow.js'
@@ -30,9 +30,21 @@ async function issueCodes(file: string, count: number): Promise<string[]> {
     scopes: ['read'],
     resources: ['http://localhost'],
   }
-  const grant = await store.saveGrant({ id: newGrantId(), createdAt: now, ...allowed })
-  const handles = Array.from({ length: count }, () => mintHandle(now + 600_000))
-  const data = { ...allowed, redirectUri: flow.redirectUriOf(client), codeChallenge: flow.CHALLENGE }
+  const access = { 'http://localhost': ['read'] }
+  const grant = await store.saveGrant({
+    id: newGrantId(),
+    userId: 'alice',
+    clientId: client,
+    access,
+    createdAt: now,
+  })
+  const handles = Array.from({ length: count }, () => mintHandle(codeHandleExpiry(now, 600)))
+  const data = {
+    ...allowed,
+    redirectUri: flow.redirectUriOf(client),
+    codeChallenge: flow.CHALLENGE,
+    wrongVerifiers: 0,
+  }
   await store.insert(handles.map((handle) => codeRecord(handle, grant.id, { ...data, approvedAt: now })))
   await store.close()
   return handles.map(({ value }) => value)

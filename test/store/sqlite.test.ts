@@ -58,6 +58,27 @@ function counted(given: Database = connect(newFile())): { store: Store; count: (
   return { store, count: (sql) => ran.filter((text) => sql.test(text)).length }
 }
 
+/**
+ * Lets a write be tried several times, on a clock of our own, and expects that it still waits; then it ends what is in the way, and
+ * gives what the next try does.
+ */
+async function afterWaiting<T>(begin: () => T | Promise<T>, free: () => void): Promise<T> {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] })
+  try {
+    const answered = jest.fn()
+    const writing = Promise.resolve(begin())
+    writing.then(answered, answered)
+    await jest.advanceTimersByTimeAsync(100)
+    expect(answered).not.toHaveBeenCalled()
+    free()
+    await jest.advanceTimersByTimeAsync(100)
+    expect(answered).toHaveBeenCalled()
+    return await writing
+  } finally {
+    jest.useRealTimers()
+  }
+}
+
 describe.each<{ on: string; make: () => Store }>([
   { on: 'in memory', make: () => openStore(':memory:', Date.now) },
   { on: 'in a file', make: () => openStore(newFile(), Date.now) },
@@ -197,15 +218,15 @@ describe('the file', () => {
     ],
   ])('a file %s is refused by name', (_, file) => {
     expect(() => openStore(file(), Date.now)).toThrow(ConfigurationError)
-    expect(() => openStore(file(), Date.now)).toThrow(/option store cannot be opened: '.*Name a file/)
+    expect(() => openStore(file(), Date.now)).toThrow(/oauthProvider: store cannot be opened: '.*Name a file/)
   })
 
   test('a store that lacks methods is refused with their names', () => {
-    expect(() => openStore({}, Date.now)).toThrow('option store is not a store')
+    expect(() => openStore({}, Date.now)).toThrow('oauthProvider: store is not a store')
     const { consume, touchGrant, ...methods } = counted().store as SqliteStore & Record<string, unknown>
     const half = { ...Object.fromEntries(storeMethods().map((name) => [name, () => undefined])), ...methods }
     expect(() => openStore({ ...half, consume: undefined, touchGrant: 1 }, Date.now)).toThrow(
-      'option store has no touchGrant, no consume',
+      'oauthProvider: store has no touchGrant, no consume',
     )
   })
 
@@ -284,7 +305,7 @@ describe('writes', () => {
     expect(count(/^COMMIT/)).toBe(1)
     await Promise.all(records.map(({ id }) => store.consume(id, { now: 1 }, [record(Date.now() + 1000)])))
     expect(count(/^COMMIT/)).toBe(2)
-    await store.amend(records[0]!.id, '{}')
+    await store.amend(records[0]!.id, '{}', '{"a":1}')
     expect(count(/^COMMIT/)).toBe(3)
     expect(count(/^BEGIN/)).toBe(3)
   })
@@ -347,11 +368,12 @@ describe('writes', () => {
     const store = openStore(file, Date.now)
     const other = connect(file)
     other.exec('BEGIN IMMEDIATE')
-    const inserted = store.insert([record(Date.now() + 1000)])
-    const closed = store.close()
-    setTimeout(() => other.exec('COMMIT'), 60)
-    await closed
-    expect(await inserted).toBe(true)
+    const closing = async () => {
+      const inserted = store.insert([record(Date.now() + 1000)])
+      await store.close()
+      return inserted
+    }
+    expect(await afterWaiting(closing, () => other.exec('COMMIT'))).toBe(true)
   })
 
   test("closing leaves the host's Database open", async () => {
@@ -367,12 +389,15 @@ describe("a host's own connection", () => {
     const store = open(db)
     db.exec('CREATE TABLE photos (id TEXT); BEGIN; INSERT INTO photos VALUES (1)')
     const code = record(Date.now() + 1000)
-    const inserted = store.insert([code])
-    await new Promise((resolve) => setTimeout(resolve, 40))
-    expect(db.inTransaction).toBe(true)
-    expect(await store.find(code.id)).toBeUndefined()
-    db.exec('ROLLBACK')
-    expect(await inserted).toBe(true)
+    const inserted = await afterWaiting(
+      () => store.insert([code]),
+      () => {
+        expect(db.inTransaction).toBe(true)
+        expect(store.find(code.id)).toBeUndefined()
+        db.exec('ROLLBACK')
+      },
+    )
+    expect(inserted).toBe(true)
     expect(await store.find(code.id)).toBeDefined()
     expect(db.prepare('SELECT count(*) FROM photos').pluck().get()).toBe(0)
   })
@@ -383,9 +408,11 @@ describe("a host's own connection", () => {
     db.exec('CREATE TABLE photos (id TEXT); INSERT INTO photos VALUES (1), (2)')
     const rows = db.prepare('SELECT * FROM photos').iterate()
     rows.next()
-    const inserted = store.insert([record(Date.now() + 1000)])
-    setTimeout(() => rows.return?.(), 40)
-    expect(await inserted).toBe(true)
+    const inserted = await afterWaiting(
+      () => store.insert([record(Date.now() + 1000)]),
+      () => rows.return?.(),
+    )
+    expect(inserted).toBe(true)
   })
 
   test('a transaction that does not end is given up on, and the next write finds its way', async () => {

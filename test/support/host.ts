@@ -57,24 +57,24 @@ export interface Host {
   close(): Promise<void>
 }
 
-const EVENTS: readonly (keyof ProviderEvents)[] = [
-  'authorization.refused',
-  'login.required',
-  'consent.approved',
-  'consent.denied',
-  'code.issued',
-  'code.reused',
-  'token.issued',
-  'token.refused',
-  'request.refused',
-  'refresh_token.reused',
-  'client.authentication_failed',
-  'access_token.refused',
-  'grant.revoked',
-  'client.changed',
-  'server.error',
-  'warning',
-]
+const EVENTS = Object.keys({
+  'authorization.refused': true,
+  'login.required': true,
+  'consent.approved': true,
+  'consent.denied': true,
+  'code.issued': true,
+  'code.reused': true,
+  'token.issued': true,
+  'token.refused': true,
+  'request.refused': true,
+  'refresh_token.reused': true,
+  'client.authentication_failed': true,
+  'access_token.refused': true,
+  'grant.revoked': true,
+  'client.changed': true,
+  'server.error': true,
+  warning: true,
+} satisfies Record<keyof ProviderEvents, true>) as (keyof ProviderEvents)[]
 
 export async function startHost(options: HostOptions = {}): Promise<Host> {
   const { express = express5, mount = '/oauth' } = options
@@ -109,8 +109,8 @@ export async function startHost(options: HostOptions = {}): Promise<Host> {
   const events: Host['events'] = []
   for (const name of options.listen === false ? [] : EVENTS)
     oauth.events.on(name, (event: unknown) => events.push({ name, event: event as Record<string, unknown> }))
-  app.use((options.mountAt ?? mount) || '/', oauth as unknown as RequestHandler)
-  app.use(oauth.wellKnown as unknown as RequestHandler)
+  app.use((options.mountAt ?? mount) || '/', oauth)
+  app.use(oauth.wellKnown)
   mountLogin(app, express)
   if (options.api !== false) mountApi(app, oauth)
   return {

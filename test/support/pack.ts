@@ -79,6 +79,9 @@ export function tool(cwd: string, name: 'tsc' | 'jest', ...args: string[]): Prom
   return node(cwd, path.join(modules, script), ...args)
 }
 
+/** How long a server script may take to answer, in milliseconds. */
+const LONGEST_START = 20_000
+
 /** Starts a server script on a free port and waits until that port answers. */
 export async function serve(cwd: string, script: string): Promise<{ origin: string; stop(): Promise<void> }> {
   const port = await freePort()
@@ -87,8 +90,15 @@ export async function serve(cwd: string, script: string): Promise<{ origin: stri
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
   const ended = once(child, 'exit')
   const origin = `http://localhost:${port}`
-  while (!(await fetch(origin).catch(() => undefined))) {
-    if (child.exitCode !== null) throw new Error(`${script} ended:\n${output}`)
+  const deadline = AbortSignal.timeout(LONGEST_START)
+  while (!(await fetch(origin, { signal: deadline }).catch(() => undefined))) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${script} ended:\n${output}`)
+    if (deadline.aborted) {
+      child.kill('SIGKILL')
+      throw new Error(
+        `${script} in ${cwd} does not answer at ${origin} within ${LONGEST_START} ms:\n${output}`,
+      )
+    }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   return {

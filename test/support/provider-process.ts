@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import express, { type RequestHandler } from 'express'
+import express from 'express'
 import { oauthProvider } from '../../lib/index.js'
 import { clients } from './clients.js'
 
@@ -17,8 +17,8 @@ process.on('message', (store: string) => {
     clients,
     store,
   })
-  app.use('/oauth', oauth as unknown as RequestHandler)
-  app.get('/api/read', oauth.requireToken('read') as unknown as RequestHandler, (_req, res) => {
+  app.use('/oauth', oauth)
+  app.get('/api/read', oauth.requireToken('read'), (_req, res) => {
     res.json({ read: true })
   })
   const server = createServer(app).listen(0, () => process.send?.((server.address() as AddressInfo).port))

@@ -1,5 +1,18 @@
 import express from 'express'
-import { oauthProvider } from 'express-oauth-provider'
+import {
+  type Awaitable,
+  type Clients,
+  type ErrorCode,
+  type Grants,
+  type Middleware,
+  OAuthError,
+  type OAuthErrorDetails,
+  type OAuthProviderOptions,
+  oauthProvider,
+  type ProviderEmitter,
+  type SqliteDatabase,
+  type TokenAuth,
+} from 'express-oauth-provider'
 import session from 'express-session'
 import { connectPrintShop, printShop } from '../flow.cjs'
 
@@ -40,6 +53,45 @@ function photoApp(origin: string) {
     })
   })
   return app
+}
+
+// What a host may write about the public types. It compiles, and does not run.
+export const annotated: Pick<OAuthProviderOptions, 'currentUser' | 'authTime' | 'loginUrl'> = {
+  currentUser: (req: express.Request) => req.session.userId,
+  authTime: (req: express.Request): Awaitable<Date | undefined> => req.session.cookie.expires ?? undefined,
+  loginUrl: (req: express.Request, returnTo) => `https://${req.hostname}/login?next=${returnTo}`,
+}
+
+export function stores(database: SqliteDatabase): OAuthProviderOptions['store'][] {
+  // @ts-expect-error A Date is no store.
+  const wrong: OAuthProviderOptions['store'] = new Date()
+  return [':memory:', database, wrong]
+}
+
+export const clients: Clients = {
+  create: async (metadata) => ({ ...metadata, client_id: 'stub' }),
+  get: async () => undefined,
+  list: async () => [],
+  update: async (client_id, changes) => ({ ...changes, client_id }),
+  rotateSecret: async (client_id) => ({ client_id, client_secret: 'stub' }),
+  delete: async () => false,
+}
+
+export const grants: Grants = { list: async () => [], revoke: async () => true, revokeUser: async () => 0 }
+
+export function watch(events: ProviderEmitter, guard: Middleware): Middleware {
+  events.on('grant.revoked', ({ userId, clientId, grantId, by }) =>
+    console.log(userId, clientId, grantId, by),
+  )
+  events.on('token.refused', ({ error }) => error satisfies ErrorCode)
+  const details: OAuthErrorDetails = { reason: 'mine' }
+  events.on('warning', () => console.log(new OAuthError('server_error', 'No.', details).toJSON()))
+  return guard
+}
+
+export const caller: express.RequestHandler = (req) => {
+  const auth: TokenAuth = req.auth
+  return auth.user()
 }
 
 console.log(JSON.stringify(await connectPrintShop(photoApp)))
