@@ -131,14 +131,8 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   /** A folder whose files override the built-in pages by name: `consent.ejs`, `layout.ejs`, ... Default: the built-in ones. */
   readonly templates?: string
 
-  /** Renders the pages with your own engine instead: return the HTML, or send it through `res`, whose headers are set already. */
-  render?(
-    page: PageName,
-    locals: PageLocals,
-    req: IncomingMessage,
-    res: ServerResponse,
-    // biome-ignore lint/suspicious/noConfusingVoidType: a function that sends the page through `res` returns nothing.
-  ): Awaitable<string | void>
+  /** Renders the pages with your own engine instead: return the HTML or a promise of it, or send it through `res`, whose headers are set already. */
+  render?(page: PageName, locals: PageLocals, req: IncomingMessage, res: ServerResponse): unknown
 
   /** Lifetimes in seconds. */
   readonly lifetimes?: Partial<Lifetimes>

@@ -472,6 +472,7 @@ describe('registration', () => {
     'http://127.0.0.1.evil.test/cb',
     'http://192.168.0.1/cb',
     'http://0.0.0.0/cb',
+    'https://rp.example/cb%23x',
     'https://rp.example/cb#x',
     'https://rp.example/cb#',
     'https://rp.example/cb#\t',

@@ -152,6 +152,18 @@ describe('grant_type', () => {
     )
   })
 
+  test('TOK-04 a client of machines, which has no redirect URI, gets nothing by a code or a refresh token', async () => {
+    const metadata = { grant_types: ['client_credentials'], scope: 'read' }
+    const { client_id, client_secret = '' } = await host.oauth.clients.create(metadata)
+    const headers = { authorization: basic(client_id, client_secret) }
+    for (const grant_type of ['authorization_code', 'refresh_token']) {
+      const body = new URLSearchParams({ grant_type, code: 'x', refresh_token: 'x' })
+      expectRefusal(await send(host, { body, headers }), 400, 'unauthorized_client')
+    }
+    const asked = await fetch(`${host.issuer}/authorize?response_type=code&client_id=${client_id}`)
+    expect(asked.status).toBe(400)
+  })
+
   test('TOK-04 one that this client is not registered for is unauthorized_client', async () => {
     const { refresh_token } = await getTokens(host)
     expectRefusal(await refresh(host, refresh_token, { client: 'once' }), 400, 'unauthorized_client')

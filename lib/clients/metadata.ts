@@ -1,12 +1,18 @@
 import { OAuthError } from '../errors.js'
-import { isLoopback } from '../issuer.js'
 import type { ClientMetadata } from '../options.js'
 import { isScopeToken } from '../settings.js'
 import type { Client, ClientSecret } from '../store/records.js'
 import { suggestion } from '../suggestion.js'
+import { checkRedirectUri, invalidRedirectUri } from './redirect-uris.js'
 
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'none']
-const GRANT_TYPES = ['authorization_code', 'refresh_token']
+const DEFAULT_GRANT_TYPES = ['authorization_code', 'refresh_token']
+/** A client may be registered for more than is served here; the token endpoint refuses what is not. */
+const GRANT_TYPES = [
+  ...DEFAULT_GRANT_TYPES,
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+]
 const FIELDS: Record<keyof ClientMetadata, true> = {
   client_id: true,
   client_secret: true,
@@ -27,17 +33,6 @@ const FIELDS: Record<keyof ClientMetadata, true> = {
   disabled: true,
 }
 
-/** Schemes by which a browser would run or open something instead of handing the code to an app. */
-const DANGEROUS_SCHEMES = [
-  ...['javascript', 'data', 'file', 'vbscript', 'blob', 'about', 'view-source', 'intent', 'filesystem'],
-  ...['ftp', 'ws', 'wss', 'mailto', 'tel', 'sms'],
-]
-/** RFC 6749 §4.1.2, RFC 9207 §2: a registered one would stand beside ours in the answer. */
-const RESPONSE_PARAMETERS = [
-  ...['code', 'state', 'iss', 'error', 'error_description', 'error_uri'],
-  ...['access_token', 'token_type', 'id_token', 'response'],
-]
-
 /** Checks client metadata (RFC 7591 §2) and makes a client of it; a refusal names the field and the remedy. */
 export function toClient(
   metadata: ClientMetadata,
@@ -45,7 +40,7 @@ export function toClient(
 ): Client {
   const { id, revision, secret, createdAt } = identity
   const method = metadata.token_endpoint_auth_method
-  const grantTypes = strings('grant_types', metadata.grant_types, GRANT_TYPES) ?? GRANT_TYPES
+  const grantTypes = strings('grant_types', metadata.grant_types, GRANT_TYPES) ?? DEFAULT_GRANT_TYPES
   checkAuthMethod(method, secret !== undefined)
   strings('response_types', metadata.response_types, ['code'])
   const requirePkce = boolean('require_pkce', metadata.require_pkce) ?? true
@@ -123,38 +118,6 @@ function readRedirectUris(
   }
   for (const uri of uris) checkRedirectUri(uri, isPublic)
   return uris
-}
-
-/** RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §4.1: what may never become a redirect URI. */
-function checkRedirectUri(uri: string, isPublic: boolean): void {
-  const refuse = (problem: string, remedy: string) => invalidRedirectUri(uri, problem, remedy)
-  if (!/^[\x21-\x7e]+$/.test(uri) || /["<>\\^`{|}]/.test(uri)) {
-    throw refuse('has a character that a URI cannot have', 'Percent-encode it.')
-  }
-  if (!URL.canParse(uri)) throw refuse('is not an absolute URL', 'Write it with its scheme and host.')
-  if (/^https?:(?!\/\/[^/])/i.test(uri)) throw refuse('has no host', 'Write it with two slashes and a host.')
-  if (uri.includes('#')) throw refuse('has a fragment', 'Remove the # and what follows it.')
-  if (uri.includes('*')) throw refuse('has a wildcard', 'Register each redirect URI by itself.')
-  const url = new URL(uri)
-  const scheme = url.protocol.slice(0, -1)
-  if (url.username !== '' || url.password !== '') throw refuse('holds a user name or password', 'Remove it.')
-  const clashing = RESPONSE_PARAMETERS.find((name) => url.searchParams.has(name))
-  if (clashing)
-    throw refuse(`has the query parameter ${clashing}, which the answer itself carries`, 'Remove it.')
-  if (DANGEROUS_SCHEMES.includes(scheme)) throw refuse(`has the scheme ${scheme}`, 'Use https.')
-  if (scheme === 'https') return
-  if (scheme === 'http') {
-    if (isLoopback(url.hostname)) return
-    throw refuse(
-      'is http on a host other than this computer',
-      'Use https; http is for localhost, 127.0.0.1 and [::1].',
-    )
-  }
-  if (!isPublic)
-    throw refuse(
-      `has the private-use scheme ${scheme}, which only public clients may have (RFC 8252 section 7.1)`,
-      "Leave client_secret out and set token_endpoint_auth_method: 'none'.",
-    )
 }
 
 function checkAuthMethod(method: string | undefined, hasSecret: boolean): void {
@@ -235,11 +198,5 @@ function optional<Name extends string, T>(name: Name, value: T | undefined): { [
 function invalid(field: string, problem: string, remedy: string): OAuthError {
   return new OAuthError('invalid_client_metadata', `${field} ${problem}. ${remedy}`, {
     reason: `metadata_${field}`,
-  })
-}
-
-function invalidRedirectUri(uri: string, problem: string, remedy: string): OAuthError {
-  return new OAuthError('invalid_redirect_uri', `The redirect URI ${uri} ${problem}. ${remedy}`, {
-    reason: 'metadata_redirect_uris',
   })
 }
