@@ -17,19 +17,25 @@ export function requestedResources(named: readonly string[], settings: Resources
       reason: 'too_many_resources',
     })
   }
-  return [...new Set(distinct.map((resource) => knownResource(resource, settings)))]
+  const hosted = distinct.map((resource) => {
+    const spelling = hostedResource(resource, settings)
+    if (spelling !== undefined) return spelling
+    throw new OAuthError('invalid_target', 'The resource is not one that this server issues tokens for.', {
+      reason: 'resource_unknown',
+    })
+  })
+  return [...new Set(hosted)]
 }
 
-function knownResource(resource: string, settings: Resources): string {
+/** The spelling of a resource that this server issues tokens for; undefined for any other. */
+export function hostedResource(resource: string, settings: Resources): string | undefined {
   const normalized = normalizeResource(resource)
-  if (normalized !== undefined) {
-    if (settings.resources.size === 0 && new URL(normalized).origin === settings.origin) return normalized
-    for (const known of settings.resources.keys()) if (normalizeResource(known) === normalized) return known
-    if (normalized === settings.origin) return normalized
+  if (normalized === undefined) return undefined
+  if (settings.resources.size === 0) {
+    return new URL(normalized).origin === settings.origin ? normalized : undefined
   }
-  throw new OAuthError('invalid_target', 'The resource is not one that this server issues tokens for.', {
-    reason: 'resource_unknown',
-  })
+  const known = [...settings.resources.keys()].find((key) => normalizeResource(key) === normalized)
+  return known ?? (normalized === settings.origin ? normalized : undefined)
 }
 
 /** Of what was granted, the part that a token request names; all of it where it names none (RFC 8707 §2.2). */

@@ -1,4 +1,4 @@
-import { requestedResources } from '../authorization/resource.js'
+import { hostedResource } from '../authorization/resource.js'
 import { authMethodNames } from '../client-auth/authenticate.js'
 import type { Settings } from '../settings.js'
 import { grantTypeNames } from './token.js'
@@ -22,7 +22,10 @@ export function serverMetadata(settings: Settings, endpoints: ReadonlyMap<string
 
 /** The metadata of the protected resource at `path` of the issuer's origin (RFC 9728 §2); undefined where there is none. */
 export function resourceMetadata(settings: Settings, path: string): object | undefined {
-  const resource = hostedResource(settings, settings.origin + path)
+  const url = settings.origin + path
+  // RFC 9728 §3.3: clients compare the document with the URL that they asked about, so only its normal form has one.
+  if (new URL(url).href.replace(/\/$/, '') !== url) return undefined
+  const resource = hostedResource(url, settings)
   if (resource === undefined) return undefined
   const scopes = settings.resources.get(resource) ?? [...settings.scopes.keys()]
   const supported = scopes.filter((scope) => scope !== 'offline_access')
@@ -32,15 +35,5 @@ export function resourceMetadata(settings: Settings, path: string): object | und
     bearer_methods_supported: ['header'],
     // An empty list would say that no scope works.
     ...(supported.length > 0 && { scopes_supported: supported }),
-  }
-}
-
-/** RFC 9728 §3.3: clients compare the document with the URL that they asked about, so only its normal form has one. */
-function hostedResource(settings: Settings, url: string): string | undefined {
-  if (new URL(url).href.replace(/\/$/, '') !== url) return undefined
-  try {
-    return requestedResources([url], settings)[0]
-  } catch {
-    return undefined
   }
 }

@@ -25,7 +25,7 @@ export async function signedInUser(
 }
 
 /** The name and address that pages show. */
-export function shown({ name, email }: HostUser): { name?: string; email?: string } {
+function shown({ name, email }: HostUser): { name?: string; email?: string } {
   return {
     ...(typeof name === 'string' && name !== '' && { name }),
     ...(typeof email === 'string' && email !== '' && { email }),

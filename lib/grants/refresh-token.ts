@@ -1,4 +1,4 @@
-import { narrowedResources } from '../authorization/resource.js'
+import { hostedResource } from '../authorization/resource.js'
 import { splitScope } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
@@ -156,11 +156,8 @@ function narrowedScopes(scope: string | undefined, granted: readonly string[]): 
 
 /** A grant that is stale is `invalid_grant`, on which clients start anew; a foreign resource that they ask for is `invalid_target`. */
 function checkStillHosted({ resources }: RefreshTokenData, { settings }: Runtime): void {
-  try {
-    narrowedResources(resources, resources, settings)
-  } catch (cause) {
-    throw invalidGrant('The resource of this grant is no longer served here.', 'resource_gone', cause)
-  }
+  if (resources.every((resource) => hostedResource(resource, settings) !== undefined)) return
+  throw invalidGrant('The resource of this grant is no longer served here.', 'resource_gone')
 }
 
 function revoked(): OAuthError {

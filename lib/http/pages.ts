@@ -13,7 +13,7 @@ import type { FormRequest, PageRequest } from './request.js'
 import type { RenderPage } from './templates.js'
 
 /** The methods that every page answers: the two of its own, and HEAD. */
-const METHODS = 'GET, HEAD, POST'
+const METHODS = ['GET', 'HEAD', 'POST']
 
 /** The two methods of a page without a form. */
 export interface PageMethods {
@@ -76,7 +76,7 @@ export class PageWriter {
     return async (req, res, next) => {
       try {
         setHeaders(res)
-        if (!METHODS.split(', ').includes(req.method)) throw wrongMethod()
+        if (!METHODS.includes(req.method)) throw wrongMethod()
         const request = await this.#read(req, where)
         await this.#write(await answer(req, request), req, res)
       } catch (error) {
@@ -202,7 +202,7 @@ function wrongMethod(): OAuthError {
   return new OAuthError('invalid_request', 'This page cannot be asked for in this way.', {
     reason: 'method_not_allowed',
     status: 405,
-    headers: { Allow: METHODS },
+    headers: { Allow: METHODS.join(', ') },
   })
 }
 
