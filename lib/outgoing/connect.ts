@@ -1,0 +1,83 @@
+import dns, { type LookupAddress } from 'node:dns'
+import { once } from 'node:events'
+import net, { type Socket } from 'node:net'
+import tls from 'node:tls'
+import type { AddressRule } from './addresses.js'
+import { OutgoingError } from './outgoing.js'
+
+/**
+ * A connection to the host of the URL. Every address of the host must pass the rule, those that passed are the ones dialled, and
+ * the one that answered is looked at again: a name that changes its address in between gains nothing.
+ *
+ * @throws OutgoingError where the host is not public. Other errors are those of the network.
+ */
+export async function connect(url: URL, rule: AddressRule, signal: AbortSignal): Promise<Socket> {
+  const secure = url.protocol === 'https:'
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const check = (address: string) => {
+    const reach = rule(address)
+    if (reach === 'forbidden') throw notPublic()
+    // Without TLS anybody on the way can answer.
+    if (reach === 'public' && !secure) throw new OutgoingError('The URL must begin with https://.')
+  }
+  const addresses = await resolve(host, signal)
+  for (const { address } of addresses) check(address)
+
+  const socket = net.connect({
+    host,
+    port: Number(url.port || (secure ? 443 : 80)),
+    autoSelectFamily: true,
+    lookup: (_host, _options, found) => found(null, addresses),
+  })
+  // What fails later is reported by the request; here it must not end the process.
+  socket.on('error', () => undefined)
+  try {
+    await once(socket, 'connect', { signal })
+    check(socket.remoteAddress ?? '')
+    return secure ? await secured(socket, host, signal) : socket
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+}
+
+/** One message for a name that is private and a name that is none, so that nobody can ask us for the names inside the network. */
+function notPublic(): OutgoingError {
+  return new OutgoingError(
+    'The host of the URL has no public address. Use a host that is reachable from the internet.',
+  )
+}
+
+async function resolve(host: string, signal: AbortSignal): Promise<LookupAddress[]> {
+  const answer = new Promise<LookupAddress[]>((found) => {
+    dns.lookup(host, { all: true }, (error, addresses) => found(error ? [] : addresses))
+  })
+  // A lookup cannot be cancelled, only left behind.
+  const late = once(signal, 'abort').then((): never => signal.throwIfAborted() as never)
+  const addresses = await Promise.race([answer, late])
+  if (addresses.length === 0) throw notPublic()
+  return addresses
+}
+
+async function secured(socket: Socket, host: string, signal: AbortSignal): Promise<Socket> {
+  const tlsSocket = tls.connect({
+    socket,
+    host,
+    // A name only (RFC 6066 §3); the certificate of an address is compared with `host`.
+    servername: net.isIP(host) ? '' : host.replace(/\.$/, ''),
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+    rejectUnauthorized: true,
+    ALPNProtocols: ['http/1.1'],
+  })
+  tlsSocket.on('error', () => undefined)
+  try {
+    await once(tlsSocket, 'secureConnect', { signal })
+    return tlsSocket
+  } catch (error) {
+    tlsSocket.destroy()
+    if (signal.aborted) throw error
+    throw new OutgoingError(
+      'No secure connection to the host of the URL: its certificate must be valid for it, and be sent with its chain.',
+    )
+  }
+}

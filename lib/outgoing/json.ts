@@ -1,0 +1,42 @@
+import type { IncomingMessage } from 'node:http'
+import { OutgoingError } from './outgoing.js'
+
+/**
+ * The JSON document in an answer. Servers send JWK Sets under many media types, so what is JSON is taken as such; HTML is a login
+ * or error page that came in its place.
+ *
+ * @throws OutgoingError where the answer is anything else than a whole JSON document of `size` bytes or less.
+ */
+export async function receiveJson(response: IncomingMessage, size: number): Promise<unknown> {
+  const { statusCode, headers } = response
+  if (statusCode !== 200)
+    throw new OutgoingError(
+      `The URL answered with status ${statusCode} instead of 200. Redirects are not followed.`,
+    )
+  // Nothing is unpacked, so that a small answer cannot become a large one.
+  if (!/^(?:identity)?$/i.test(headers['content-encoding'] ?? ''))
+    throw new OutgoingError('The URL answered with a compressed document although none was asked for.')
+  if (/^\s*(?:text\/html|application\/xhtml)/i.test(headers['content-type'] ?? ''))
+    throw new OutgoingError('The URL answered with an HTML page instead of a JSON document.')
+  return parse(await read(response, size))
+}
+
+async function read(response: IncomingMessage, size: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > size) throw new OutgoingError(`The URL answered with more than ${size} bytes.`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    // The parser's own message quotes the document.
+    throw new OutgoingError('The URL answered with something else than a JSON document in UTF-8.')
+  }
+}
