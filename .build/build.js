@@ -13,7 +13,6 @@ const common = {
   absWorkingDir: root,
   entryPoints: { index: 'lib/index.ts', 'store-contract': 'lib/store/contract.ts' },
   bundle: true,
-  external: packages,
   platform: 'node',
   target: 'node20.19',
   logLevel: 'warning',
@@ -23,9 +22,11 @@ const common = {
 rmSync(dist, { recursive: true, force: true })
 
 await Promise.all([
-  build({ ...common, format: 'esm', outdir: 'dist/esm' }),
+  build({ ...common, external: packages, format: 'esm', outdir: 'dist/esm' }),
   build({
     ...common,
+    // jose has ES modules only, which a host's Jest cannot load: it is carried inside, with its licence.
+    external: packages.filter((name) => name !== 'jose'),
     format: 'cjs',
     outdir: 'dist/cjs',
     define: { 'import.meta.url': 'importMetaUrl' },
@@ -46,6 +47,7 @@ for (const file of reached)
   for (const format of ['esm', 'cjs'])
     cpSync(file, path.join(dist, format, path.relative(declarations, file)))
 rmSync(declarations, { recursive: true })
+cpSync(path.join(root, 'node_modules/jose/LICENSE.md'), path.join(dist, 'cjs/jose.LICENSE.md'))
 writeFileSync(path.join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n')
 
 /** @param {string} file */

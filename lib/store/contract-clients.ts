@@ -5,11 +5,16 @@ import type { Client } from './records.js'
 export const clientGuarantees: Guarantees = {
   'A client is found as it was saved, and no other one is.': async (store) => {
     const full: Client = newClient('full', {
+      confidential: true,
       secret: { sha256: 'ab'.repeat(32) },
       uri: 'https://full.example',
       logoUri: 'https://full.example/logo.png',
       tokenEndpointAuthMethod: 'client_secret_basic',
       scopes: ['read', 'write'],
+      jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'AA' }] },
+      defaultMaxAge: 0,
+      requireAuthTime: false,
+      postLogoutRedirectUris: ['https://full.example/signed-out'],
       skipConsent: true,
     })
     const bare = newClient('bare')

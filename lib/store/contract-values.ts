@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import type { Client, Grant, StoredRecord } from './records.js'
+import type { Client, ClientSession, Grant, StoredRecord } from './records.js'
 import type { Store } from './store.js'
 
 /** What a store must do, by the sentence that says so. */
@@ -13,6 +13,7 @@ export function newClient(id: string, more: Partial<Client> = {}): Client {
     id,
     revision: 1,
     name: `Client ${id}`,
+    confidential: false,
     redirectUris: [`https://${id}.example/cb`],
     grantTypes: ['authorization_code', 'refresh_token'],
     skipConsent: false,
@@ -46,6 +47,16 @@ export function newRecord(
     data: '{}',
     ...more,
   }
+}
+
+/** A session that expires in an hour. */
+export function newSession(
+  sid: string,
+  clientId: string,
+  userId: string,
+  more: Partial<ClientSession> = {},
+): ClientSession {
+  return { sid, clientId, userId, expiresAt: Date.now() + HOUR, ...more }
 }
 
 /** Compares what is in two values, whatever their prototypes: drivers have their own, and test runners put them into another realm. */

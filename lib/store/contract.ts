@@ -1,7 +1,9 @@
 import { clientGuarantees } from './contract-clients.js'
 import { consumeGuarantees } from './contract-consume.js'
 import { grantGuarantees } from './contract-grants.js'
+import { keyGuarantees } from './contract-keys.js'
 import { recordGuarantees } from './contract-records.js'
+import { sessionGuarantees } from './contract-sessions.js'
 import type { Store } from './store.js'
 
 /** Makes a store with nothing in it; it is closed when the check is over. */
@@ -41,6 +43,8 @@ export const storeContract: readonly StoreGuarantee[] = Object.entries({
   ...grantGuarantees,
   ...recordGuarantees,
   ...consumeGuarantees,
+  ...keyGuarantees,
+  ...sessionGuarantees,
 }).map(([name, check]) => ({
   name,
   async run(makeStore) {

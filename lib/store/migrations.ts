@@ -41,7 +41,23 @@ const MIGRATIONS: readonly string[] = [
      family_id TEXT PRIMARY KEY,
      expires_at INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;
-   CREATE INDEX oauth_revocations_by_expiry ON oauth_revocations (expires_at);`,
+   CREATE INDEX oauth_revocations_by_expiry ON oauth_revocations (expires_at);
+
+   CREATE TABLE oauth_keys (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     revision INTEGER NOT NULL,
+     data TEXT NOT NULL
+   ) STRICT;
+
+   CREATE TABLE oauth_sessions (
+     sid TEXT NOT NULL,
+     client_id TEXT NOT NULL,
+     user_id TEXT NOT NULL,
+     expires_at INTEGER NOT NULL,
+     PRIMARY KEY (sid, client_id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX oauth_sessions_by_user ON oauth_sessions (user_id);
+   CREATE INDEX oauth_sessions_by_expiry ON oauth_sessions (expires_at);`,
 ]
 
 /** Brings the tables up to date. Several processes may start at once: the first one does it, the others wait. */

@@ -26,6 +26,10 @@ const METHODS = Object.keys({
   consume: 0,
   amend: 0,
   revokeFamily: 0,
+  findKeys: 0,
+  saveKeys: 0,
+  saveSession: 0,
+  endSessions: 0,
   purge: 0,
   close: 0,
 } satisfies Record<keyof Store, 0>) as readonly (keyof Store)[]
@@ -40,7 +44,7 @@ export function openStore(given: string | object, now: () => number): Store {
 function openFile(file: string, now: () => number): Store {
   requireBindings()
   try {
-    // The file holds hashes, not secrets, and even so it is nobody else's to read. SQLite gives its -wal and -shm the same mode.
+    // The file holds the signing keys, so it is nobody else's to read. SQLite gives its -wal and -shm the same mode.
     if (file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
     const db = new SQLite(file, { timeout: OPEN_TIMEOUT })
     try {

@@ -5,6 +5,15 @@ export type ClientSecret =
       readonly chosen?: true
     }
   | { readonly bcrypt: string }
+  | {
+      /** The secret itself, encrypted with the option `secret`: whoever checks a MAC needs it (`client_secret_jwt`). */
+      readonly sealed: string
+      readonly chosen?: true
+    }
+  | {
+      /** The secret itself. Never stored: for the option `clients` only. */
+      readonly plain: string
+    }
 
 /** A registered application. What RFC 7591 §2 calls `client_name` and so on is `name` here. */
 export interface Client {
@@ -12,7 +21,8 @@ export interface Client {
   /** 1 when it is added, one more with each change. */
   readonly revision: number
   readonly name: string
-  /** Undefined for a public client. */
+  /** Whether it proves itself, by a secret or a key (RFC 6749 §2.1). */
+  readonly confidential: boolean
   readonly secret?: ClientSecret
   readonly redirectUris: readonly string[]
   readonly uri?: string
@@ -21,11 +31,27 @@ export interface Client {
   readonly tosUri?: string
   readonly contacts?: readonly string[]
   readonly applicationType?: string
-  /** Undefined for a client with a secret that registered no method: it may use either of the two. */
+  /** Undefined for a client with a secret that registered no method: it may use either `client_secret_basic` or `client_secret_post`. */
   readonly tokenEndpointAuthMethod?: string
+  readonly tokenEndpointAuthSigningAlg?: string
+  readonly acceptEndpointAudience?: boolean
+  readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+  readonly jwksUri?: string
   readonly grantTypes: readonly string[]
   /** Undefined: all. */
   readonly scopes?: readonly string[]
+  readonly idTokenSignedResponseAlg?: string
+  readonly userinfoSignedResponseAlg?: string
+  readonly idTokenClaims?: 'minimal' | 'scopes'
+  readonly subjectType?: string
+  readonly sectorIdentifierUri?: string
+  /** Seconds. */
+  readonly defaultMaxAge?: number
+  readonly requireAuthTime?: boolean
+  readonly postLogoutRedirectUris?: readonly string[]
+  readonly backchannelLogoutUri?: string
+  readonly backchannelLogoutSessionRequired?: boolean
+  readonly initiateLoginUri?: string
   readonly skipConsent: boolean
   readonly requirePkce: boolean
   readonly disabled: boolean
@@ -46,7 +72,25 @@ export interface Grant {
   readonly lastUsedAt?: number
 }
 
-export type RecordKind = 'request' | 'code' | 'access' | 'refresh'
+/** The keys that sign, as one document. */
+export interface StoredKeys {
+  /** 1 when it is added, one more with each change. */
+  readonly revision: number
+  /** JSON, or an encrypted text where the option `secret` is given. */
+  readonly data: string
+}
+
+/** That a user signed in to a client with a login session at the host: whom to tell when it ends. */
+export interface ClientSession {
+  /** What ID tokens call `sid`: one login session at the host. */
+  readonly sid: string
+  readonly clientId: string
+  readonly userId: string
+  /** Milliseconds. */
+  readonly expiresAt: number
+}
+
+export type RecordKind = 'request' | 'code' | 'access' | 'refresh' | 'assertion'
 
 /** A short-lived thing that is found by a handle: an authorization request, a code, a token. */
 export interface StoredRecord {

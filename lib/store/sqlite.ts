@@ -1,35 +1,19 @@
 import type { Database } from 'better-sqlite3'
 import { mergeAccess } from './access.js'
 import { migrate } from './migrations.js'
-import type { Client, FoundRecord, Grant, StoredRecord } from './records.js'
+import type { Client, ClientSession, FoundRecord, Grant, StoredKeys, StoredRecord } from './records.js'
+import {
+  type ClientRow,
+  type GrantRow,
+  type RecordRow,
+  type SessionRow,
+  toGrant,
+  toRecord,
+  toSession,
+} from './rows.js'
 import { prepareStatements, type Statements } from './statements.js'
 import type { Consumed, Consumption, Store } from './store.js'
 import { unavailable, WriteQueue } from './write-queue.js'
-
-interface ClientRow {
-  data: string
-}
-
-interface GrantRow {
-  id: string
-  user_id: string
-  client_id: string
-  access: string
-  created_at: number
-  last_used_at: number | null
-}
-
-interface RecordRow {
-  kind: StoredRecord['kind']
-  hash: Buffer
-  grant_id: string | null
-  family_id: string | null
-  used_at: number | null
-  trace: string | null
-  data: string
-  alive: number
-  grant_last_used_at: number | null
-}
 
 export interface SqliteStoreOptions {
   /** Whether closing the store closes the database. */
@@ -71,6 +55,7 @@ export class SqliteStore implements Store {
   deleteClient(id: string): Promise<boolean> {
     return this.#writes.run(() => {
       this.#statements.deleteGrantsOfClient.run(id)
+      this.#statements.deleteSessionsOfClient.run(id)
       return this.#statements.deleteClient.run(id).changes > 0
     })
   }
@@ -157,6 +142,30 @@ export class SqliteStore implements Store {
     })
   }
 
+  findKeys(): StoredKeys | undefined {
+    return read(() => this.#statements.findKeys.get()) as StoredKeys | undefined
+  }
+
+  saveKeys({ revision, data }: StoredKeys): Promise<boolean> {
+    const { addKeys, changeKeys } = this.#statements
+    const save = revision === 1 ? addKeys : changeKeys
+    return this.#writes.run(() => overwriting(this.#db, () => save.run({ revision, data }).changes > 0))
+  }
+
+  saveSession({ sid, clientId, userId, expiresAt }: ClientSession): Promise<void> {
+    return this.#writes.run(() => {
+      this.#statements.saveSession.run(sid, clientId, userId, expiresAt)
+    })
+  }
+
+  endSessions(filter: { readonly sid: string } | { readonly userId: string }): Promise<ClientSession[]> {
+    const { endSessions, endSessionsOfUser } = this.#statements
+    return this.#writes.run(() => {
+      const rows = 'sid' in filter ? endSessions.all(filter.sid) : endSessionsOfUser.all(filter.userId)
+      return (rows as SessionRow[]).map(toSession)
+    })
+  }
+
   purge(now: number, limit: number): Promise<number> {
     return this.#writes.run(() => this.#purge(now, limit))
   }
@@ -187,6 +196,7 @@ export class SqliteStore implements Store {
 
   #purge(now: number, limit: number): number {
     this.#statements.purgeRevocations.run(now, limit)
+    this.#statements.purgeSessions.run(now, limit)
     return this.#statements.purgeRecords.run(expiryKey(now), limit).changes
   }
 }
@@ -196,36 +206,21 @@ function expiryKey(milliseconds: number): string {
   return Math.max(0, milliseconds).toString(16).padStart(12, '0')
 }
 
+/** What was there before, a private key perhaps, must not stay behind in unused pages of the file. */
+function overwriting<T>(db: Database, write: () => T): T {
+  const before = Number(db.pragma('secure_delete', { simple: true }))
+  db.pragma('secure_delete = ON')
+  try {
+    return write()
+  } finally {
+    db.pragma(`secure_delete = ${before === 2 ? 'FAST' : before}`)
+  }
+}
+
 function read<T>(query: () => T): T {
   try {
     return query()
   } catch (error) {
     throw unavailable(error)
-  }
-}
-
-function toGrant(row: GrantRow): Grant {
-  return {
-    id: row.id,
-    userId: row.user_id,
-    clientId: row.client_id,
-    access: JSON.parse(row.access),
-    createdAt: row.created_at,
-    ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
-  }
-}
-
-function toRecord(id: string, row: RecordRow): FoundRecord {
-  return {
-    id,
-    kind: row.kind,
-    hash: row.hash,
-    data: row.data,
-    alive: row.alive === 1,
-    ...(row.grant_id !== null && { grantId: row.grant_id }),
-    ...(row.family_id !== null && { familyId: row.family_id }),
-    ...(row.used_at !== null && { usedAt: row.used_at }),
-    ...(row.trace !== null && { trace: row.trace }),
-    ...(row.grant_last_used_at !== null && { grantLastUsedAt: row.grant_last_used_at }),
   }
 }

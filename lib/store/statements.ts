@@ -37,10 +37,23 @@ const SQL = {
   revokeFamily: `INSERT INTO oauth_revocations (family_id, expires_at) VALUES (?, ?)
        ON CONFLICT (family_id) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)`,
 
+  findKeys: 'SELECT revision, data FROM oauth_keys',
+  addKeys:
+    'INSERT INTO oauth_keys (id, revision, data) VALUES (1, @revision, @data) ON CONFLICT (id) DO NOTHING',
+  changeKeys: 'UPDATE oauth_keys SET revision = @revision, data = @data WHERE revision = @revision - 1',
+
+  saveSession: `INSERT INTO oauth_sessions (sid, client_id, user_id, expires_at) VALUES (?, ?, ?, ?)
+       ON CONFLICT (sid, client_id) DO UPDATE SET expires_at = excluded.expires_at`,
+  endSessions: 'DELETE FROM oauth_sessions WHERE sid = ? RETURNING *',
+  endSessionsOfUser: 'DELETE FROM oauth_sessions WHERE user_id = ? RETURNING *',
+  deleteSessionsOfClient: 'DELETE FROM oauth_sessions WHERE client_id = ?',
+
   purgeRecords:
     'DELETE FROM oauth_records WHERE id IN (SELECT id FROM oauth_records WHERE id < ? ORDER BY id LIMIT ?)',
   purgeRevocations: `DELETE FROM oauth_revocations WHERE family_id IN
          (SELECT family_id FROM oauth_revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
+  purgeSessions: `DELETE FROM oauth_sessions WHERE (sid, client_id) IN
+         (SELECT sid, client_id FROM oauth_sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
 } as const
 
 export type Statements = Readonly<Record<keyof typeof SQL, Statement>>

@@ -1,5 +1,5 @@
 import type { Awaitable } from '../awaitable.js'
-import type { Client, FoundRecord, Grant, StoredRecord } from './records.js'
+import type { Client, ClientSession, FoundRecord, Grant, StoredKeys, StoredRecord } from './records.js'
 
 export interface Consumption {
   /** Milliseconds. */
@@ -33,7 +33,7 @@ export interface Store {
    * is taken or the one that is there is not the revision before: somebody else was faster.
    */
   saveClient(client: Client): Awaitable<boolean>
-  /** Deletes it and every grant made to it. False where there is none. */
+  /** Deletes it, every grant made to it and every session at it. False where there is none. */
   deleteClient(id: string): Awaitable<boolean>
   /** Oldest first. */
   listClients(): Awaitable<readonly Client[]>
@@ -70,7 +70,19 @@ export interface Store {
   /** Ends every record of a family, those included that are inserted later by a `consume` which is under way. `until`: when its last record will have expired, in milliseconds; of several the latest holds. */
   revokeFamily(familyId: string, until: number): Awaitable<void>
 
-  /** Deletes up to `limit` records that expired before `now` (milliseconds). Answers how many. Every write may do some of it too. */
+  /** The signing keys; undefined where there are none yet. */
+  findKeys(): Awaitable<StoredKeys | undefined>
+  /** Adds them with revision 1, or replaces the whole of them by a later revision. False, and nothing changed, where somebody else was faster. */
+  saveKeys(keys: StoredKeys): Awaitable<boolean>
+
+  /** Notes a session, or, where this `sid` and client have one already, its new expiry. It may be forgotten once that is past. */
+  saveSession(session: ClientSession): Awaitable<void>
+  /** Deletes the sessions of one `sid`, or all of a user's, and answers what they were; to one caller each. */
+  endSessions(
+    filter: { readonly sid: string } | { readonly userId: string },
+  ): Awaitable<readonly ClientSession[]>
+
+  /** Deletes up to `limit` records that expired before `now` (milliseconds), and as many sessions. Answers how many records. Every write may do some of it too. */
   purge(now: number, limit: number): Awaitable<number>
   /** Finishes what was begun and lets go of everything that the store itself opened. */
   close(): Awaitable<void>

@@ -44,6 +44,7 @@ async function issueCodes(file: string, count: number): Promise<string[]> {
     redirectUri: flow.redirectUriOf(client),
     codeChallenge: flow.CHALLENGE,
     wrongVerifiers: 0,
+    authentication: {},
   }
   await store.insert(handles.map((handle) => codeRecord(handle, grant.id, { ...data, approvedAt: now })))
   await store.close()

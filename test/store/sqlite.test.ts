@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import SQLite, { type Database } from 'better-sqlite3'
 import { storeContract } from 'express-oauth-provider/store-contract'
 import { ConfigurationError, StoreUnavailableError } from '../../lib/index.js'
 import { openStore } from '../../lib/store/open.js'
-import type { StoredRecord } from '../../lib/store/records.js'
+import type { ClientSession, StoredRecord } from '../../lib/store/records.js'
 import { SqliteStore } from '../../lib/store/sqlite.js'
 import type { Store } from '../../lib/store/store.js'
 import { expiryOf, mintHandle } from '../../lib/tokens/handle.js'
@@ -146,6 +146,35 @@ describe('the contract notices', () => {
       'a client that is deleted alone',
       'Deleting a client ends every grant made to it and what hangs on these, and leaves other clients alone.',
       () => ({ deleteClient: async () => true }),
+    ],
+    [
+      'keys that the last one to come overwrites',
+      'Of twenty who make or change the keys at once one wins, and the others are told.',
+      (store) => ({
+        async saveKeys({ data }) {
+          const revision = (await store.findKeys())?.revision ?? 0
+          await store.saveKeys({ revision: revision + 1, data })
+          return true
+        },
+      }),
+    ],
+    [
+      'sessions that are read first and deleted later',
+      'Of twenty who end a session at once, one is told of it.',
+      (store) => {
+        const sessions: ClientSession[] = []
+        return {
+          saveSession: async (session) => void sessions.push(session),
+          async endSessions(filter) {
+            const ended = sessions.filter((session) =>
+              'sid' in filter ? session.sid === filter.sid : session.userId === filter.userId,
+            )
+            await store.findKeys()
+            for (const session of ended) sessions.splice(sessions.indexOf(session), 1)
+            return ended
+          },
+        }
+      },
     ],
   ]
 
@@ -374,6 +403,24 @@ describe('writes', () => {
       return inserted
     }
     expect(await afterWaiting(closing, () => other.exec('COMMIT'))).toBe(true)
+  })
+
+  test('what keys were before they were changed is nowhere in the file, and the setting of the connection stays', async () => {
+    const file = newFile()
+    const db = connect(file)
+    for (const setting of ['OFF', 'ON', 'FAST']) {
+      db.pragma(`secure_delete = ${setting}`)
+      const before = db.pragma('secure_delete', { simple: true })
+      const store = openStore(db, Date.now)
+      const { revision = 0 } = (await store.findKeys()) ?? {}
+      await store.saveKeys({ revision: revision + 1, data: 'private '.repeat(3000) })
+      await store.saveKeys({ revision: revision + 2, data: 'public '.repeat(2000) })
+      expect(db.pragma('secure_delete', { simple: true })).toBe(before)
+      await store.close()
+      db.pragma('wal_checkpoint(TRUNCATE)')
+      const bytes = readFileSync(file, 'latin1')
+      expect([bytes.includes('public '), bytes.includes('private ')]).toEqual([true, false])
+    }
   })
 
   test("closing leaves the host's Database open", async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { signingKeys } from './signing-keys.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -16,8 +17,8 @@ export interface ProviderProcess {
 
 /** A process that has loaded everything and waits for the name of a SQLite file. It can serve several, each on its own port. */
 export interface LoadedProcess {
-  /** Rejects where the process does not come up. */
-  open(file: string): Promise<ProviderProcess>
+  /** Rejects where the process does not come up. Its signing keys are static ones, unless they shall be `generated`. */
+  open(file: string, options?: { readonly generated?: boolean }): Promise<ProviderProcess>
 }
 
 export interface Processes {
@@ -72,8 +73,8 @@ export function prepareProcesses(): Processes {
       })
     await answer()
     return {
-      async open(file) {
-        child.send(file)
+      async open(file, { generated = false } = {}) {
+        child.send({ store: file, ...(!generated && { keys: signingKeys }) })
         const origin = `http://localhost:${await answer()}`
         return { origin, issuer: `${origin}/oauth`, close: () => kill(child) }
       },

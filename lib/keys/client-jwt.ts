@@ -1,0 +1,132 @@
+import { compactVerify, importJWK } from 'jose'
+import type { JsonWebKey } from '../options.js'
+import type { JwtClaims } from './keys.js'
+
+/** No assertion of a client is nearly as long. */
+const LONGEST = 16 * 1024
+/** Signatures that one JWT may cost where its header does not say which key it is. */
+const MOST_KEYS = 20
+
+/** With a key pair (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1); `Ed25519` is what RFC 9864 calls `EdDSA`. */
+export const KEY_ALGS: readonly string[] = [
+  ...['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
+  ...['RS384', 'RS512', 'PS384', 'PS512', 'ES384', 'ES512'],
+]
+/** With a shared secret (RFC 7518 §3.2), and the least bytes that it may have. */
+export const MAC_ALGS: ReadonlyMap<string, number> = new Map([
+  ['HS256', 32],
+  ['HS384', 48],
+  ['HS512', 64],
+])
+
+const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
+const TWINS = ['EdDSA', 'Ed25519']
+/** Each of them changes what is signed or how it is read (RFC 7515 §4.1.11, RFC 7797, RFC 7516 §4.1.3). */
+const EXTENSIONS = ['crit', 'b64', 'zip']
+
+/** A JWT as it was sent, of which nothing is proven yet. */
+export interface ClientJwt {
+  readonly compact: string
+  readonly alg: string
+  readonly kid: string | undefined
+  readonly typ: unknown
+  readonly extended: boolean
+  readonly claims: JwtClaims
+}
+
+/** Why a JWT is not its client's: an algorithm that is not allowed, no key that it could be of, none that it is of. */
+export type ClientJwtRefusal = 'algorithm' | 'key' | 'signature'
+
+/** Reads a compact JWS whose payload is a JSON object (RFC 7519 §7.2), and verifies nothing. Undefined for anything else. */
+export function readClientJwt(compact: string): ClientJwt | undefined {
+  if (compact.length > LONGEST || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(compact)) return undefined
+  const [header, claims] = compact.split('.', 2).map(readObject)
+  if (header === undefined || claims === undefined) return undefined
+  const { alg, kid, typ } = header
+  if (typeof alg !== 'string' || (kid !== undefined && typeof kid !== 'string')) return undefined
+  const extended = EXTENSIONS.some((name) => Object.hasOwn(header, name))
+  return { compact, alg, kid, typ, extended, claims }
+}
+
+/** Undefined where one of these keys, or this secret, has signed it with one of `algs`. Never rejects, whatever was sent. */
+export async function verifyClientJwt(
+  jwt: ClientJwt,
+  by: { readonly algs: readonly string[] } & (
+    | { readonly keys: readonly JsonWebKey[] }
+    | { readonly secret: string }
+  ),
+): Promise<ClientJwtRefusal | undefined> {
+  const { alg } = jwt
+  if (!by.algs.includes(alg)) return 'algorithm'
+  // Which kind of key is used follows from what the caller holds, never from the JWT (RFC 8725 §2.1).
+  if ('secret' in by) {
+    if (!MAC_ALGS.has(alg)) return 'algorithm'
+    return (await isSignedBy(jwt, async () => new TextEncoder().encode(by.secret))) ? undefined : 'signature'
+  }
+  if (!KEY_ALGS.includes(alg)) return 'algorithm'
+  const candidates = by.keys.filter((key) => mayHaveSigned(key, jwt)).slice(0, MOST_KEYS)
+  if (candidates.length === 0) return 'key'
+  for (const key of candidates) {
+    if (await isSignedBy(jwt, () => importJWK(publicPart(key), alg))) return undefined
+  }
+  return 'signature'
+}
+
+/** Whether a key can make signatures of this algorithm. */
+export function fitsAlg({ kty, crv, alg, use }: JsonWebKey, wanted: string): boolean {
+  if (use !== undefined && use !== 'sig') return false
+  if (alg !== undefined && alg !== wanted && !(TWINS.includes(wanted) && TWINS.includes(String(alg))))
+    return false
+  if (wanted in CURVES) return kty === 'EC' && crv === CURVES[wanted]
+  if (TWINS.includes(wanted)) return kty === 'OKP' && crv === 'Ed25519'
+  return kty === 'RSA'
+}
+
+/** Keys without `kid` are tried whatever the header says, since many publish a single key and name it in one place only. */
+function mayHaveSigned(key: JsonWebKey, { alg, kid }: ClientJwt): boolean {
+  return fitsAlg(key, alg) && (kid === undefined || key.kid === undefined || key.kid === kid)
+}
+
+type JoseKey = Parameters<typeof compactVerify>[1]
+
+async function isSignedBy({ compact, alg }: ClientJwt, key: () => Promise<JoseKey>): Promise<boolean> {
+  try {
+    await compactVerify(compact, await key(), { algorithms: [alg] })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function publicPart({ kty, n, e, crv, x, y }: JsonWebKey) {
+  return JSON.parse(JSON.stringify({ kty, n, e, crv, x, y })) as Parameters<typeof importJWK>[0]
+}
+
+/** RFC 7515 §4, RFC 7519 §4: names of members are unique, and two readers must not see two different things. */
+function readObject(segment: string): Record<string, unknown> | undefined {
+  try {
+    const bytes = Buffer.from(segment, 'base64url')
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+    return repeatsMember(text) ? undefined : (value as Record<string, unknown>)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a JSON object names one of its own members twice. */
+function repeatsMember(json: string): boolean {
+  const names = new Set<unknown>()
+  let depth = 0
+  for (const [token, name] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
+    if (name !== undefined) {
+      if (depth !== 1) continue
+      const parsed: unknown = JSON.parse(name)
+      if (names.has(parsed)) return true
+      names.add(parsed)
+    } else if (token === '{' || token === '[') depth++
+    else if (token === '}' || token === ']') depth--
+  }
+  return false
+}

@@ -1,0 +1,37 @@
+import type { Keys, SigningAlg } from './keys.js'
+
+/** One of the keys that sign ID tokens and other JWTs. Its private part is nowhere to be had. */
+export interface SigningKey {
+  /** Its id: its thumbprint (RFC 7638), or the `kid` that you gave it. */
+  readonly kid: string
+  /** `RS256`, `ES256` or `EdDSA`. */
+  readonly alg: SigningAlg
+  /** `current` signs; `next` is published and will sign; `retired` has signed, and what it signed still verifies. */
+  readonly state: 'next' | 'current' | 'retired'
+  /** Milliseconds. Undefined for a key of the option `keys`. */
+  readonly createdAt?: number
+  /** From when on it signs, or signed, in milliseconds. Undefined for a key of the option `keys`. */
+  readonly signsFrom?: number
+}
+
+/** The signing keys of a provider. Each method rejects with a `StoreUnavailableError` while the store cannot answer. */
+export interface SigningKeys {
+  /** The keys by algorithm, oldest first. Of the option `keys`, the first of each algorithm is `current`, all others are `retired`. */
+  list(): Promise<readonly SigningKey[]>
+
+  /**
+   * Lets the next key of each algorithm sign now, ahead of `lifetimes.signingKey`, and publishes new ones to follow. What the old keys
+   * signed still verifies. A next key that relying parties may not have seen yet waits until they have, six minutes at most.
+   *
+   * @throws ConfigurationError where the option `keys` gives the keys.
+   */
+  rotate(): Promise<void>
+}
+
+/** What a provider has: `Keys` for itself, `SigningKeys` for its host. */
+export interface ProviderKeys extends Keys, SigningKeys {
+  /** Gets ready in the background. */
+  start(): void
+  /** Begins nothing more. */
+  close(): void
+}
