@@ -1,11 +1,14 @@
 import { OAuthError } from '../errors.js'
-import { type AuthMethod, invalidClient } from './credentials.js'
+import type { AuthMethod } from './credentials.js'
+import { invalidClient } from './refusal.js'
 
 /** RFC 6749 §2.3.1: id and secret are form-urlencoded before they are joined and Base64-encoded (RFC 7617). */
 export const clientSecretBasic: AuthMethod = {
   name: 'client_secret_basic',
-  read({ authorization, parameters }) {
-    if (authorization === undefined || !/^basic(?: |$)/i.test(authorization)) return undefined
+  isPresented({ authorization }) {
+    return authorization !== undefined && /^basic(?: |$)/i.test(authorization)
+  },
+  read({ authorization = '', parameters }) {
     const encoded = authorization.slice('basic '.length).trim()
     const decoded = decodeBase64(encoded)
     const colon = decoded?.indexOf(':') ?? -1
@@ -26,7 +29,7 @@ export const clientSecretBasic: AuthMethod = {
     }
     // Some clients leave the encoding out, which shows with secrets that hold + or %.
     const secrets = secret === undefined ? [rawSecret] : [...new Set([secret, rawSecret])]
-    return { method: this.name, clientId, secrets }
+    return { clientId, verify: (client, { guard, address }) => guard.check(client, secrets, address) }
   },
 }
 

@@ -4,15 +4,17 @@ import type { AuthMethod } from './credentials.js'
 /** RFC 6749 §2.3.1: id and secret in the body. */
 export const clientSecretPost: AuthMethod = {
   name: 'client_secret_post',
+  isPresented({ parameters }) {
+    return parameters.get('client_secret') !== undefined
+  },
   read({ parameters }) {
-    const secret = parameters.get('client_secret')
-    if (secret === undefined) return undefined
     const clientId = parameters.get('client_id')
     if (clientId === undefined) {
       throw new OAuthError('invalid_request', 'client_id is missing beside client_secret.', {
         reason: 'client_id_missing',
       })
     }
-    return { method: this.name, clientId, secrets: [secret] }
+    const secrets = [parameters.get('client_secret') ?? '']
+    return { clientId, verify: (client, { guard, address }) => guard.check(client, secrets, address) }
   },
 }

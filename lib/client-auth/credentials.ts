@@ -1,5 +1,7 @@
-import { OAuthError } from '../errors.js'
 import type { Parameters } from '../parameters.js'
+import type { Runtime } from '../runtime.js'
+import type { Client } from '../store/records.js'
+import type { SecretGuard } from './secret-guard.js'
 
 /** What a request presents, before anything of it is believed. */
 export interface Presented {
@@ -8,29 +10,35 @@ export interface Presented {
   readonly authorization: string | undefined
 }
 
-/** Credentials as one method found them. */
-export interface Credentials {
-  readonly method: string
-  readonly clientId: string
-  /** The readings of the presented secret, the specified one first; none for `none`. */
-  readonly secrets: readonly string[]
+/** What it takes to verify credentials. */
+export interface Verification {
+  readonly runtime: Runtime
+  readonly guard: SecretGuard
+  /** Where the request comes from. */
+  readonly address: string
+  /** The path of the endpoint that was called, under the mount. */
+  readonly endpoint: string
 }
 
-/** One way to authenticate a client. `read` answers undefined where the request does not use it, and throws where it uses it wrongly. */
+/** A proof that counts once only. */
+export interface SingleUse {
+  readonly jti: string
+  /** Milliseconds. After this the proof is worth nothing, used or not. */
+  readonly expiresAt: number
+}
+
+/** Credentials as one method found them, of which nothing is proven yet. */
+export interface Credentials {
+  readonly clientId: string
+  /** Resolves where they are this client's, with what has to be used up yet; rejects with `invalid_client` where they are not. */
+  verify(client: Client, verification: Verification): Promise<SingleUse | undefined>
+}
+
+/** One way to authenticate a client. */
 export interface AuthMethod {
   readonly name: string
-  read(presented: Presented): Credentials | undefined
-}
-
-/** A JWT as proof (RFC 7521 §4.2). No client here is registered for it; but it is a way of authentication, and there may be only one. */
-export function presentsAssertion({ parameters }: Presented): boolean {
-  return ['client_assertion', 'client_assertion_type'].some((name) => parameters.get(name) !== undefined)
-}
-
-/** RFC 6749 §5.2; the challenge is always there, since HTTP asks for one beside 401 (RFC 9110 §11.6.1). */
-export function invalidClient(description: string, reason: string): OAuthError {
-  return new OAuthError('invalid_client', description, {
-    reason,
-    headers: { 'WWW-Authenticate': 'Basic realm="oauth"' },
-  })
+  /** Whether a request uses this method, rightly or wrongly. */
+  isPresented(presented: Presented): boolean
+  /** Throws where the request uses it wrongly. */
+  read(presented: Presented): Credentials
 }

@@ -1,13 +1,15 @@
-import { type AuthMethod, presentsAssertion } from './credentials.js'
+import { presentsAssertion } from './assertion.js'
+import type { AuthMethod } from './credentials.js'
 
 /** A public client says who it is and proves it by PKCE alone (RFC 6749 §3.2.1). */
 export const none: AuthMethod = {
   name: 'none',
-  read(presented) {
+  isPresented(presented) {
     const { authorization, parameters } = presented
-    const clientId = parameters.get('client_id')
     const proves = authorization !== undefined || parameters.get('client_secret') !== undefined
-    if (clientId === undefined || proves || presentsAssertion(presented)) return undefined
-    return { method: this.name, clientId, secrets: [] }
+    return parameters.get('client_id') !== undefined && !proves && !presentsAssertion(presented)
+  },
+  read({ parameters }) {
+    return { clientId: parameters.get('client_id') ?? '', verify: async () => undefined }
   },
 }

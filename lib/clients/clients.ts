@@ -8,7 +8,8 @@ export type RegisteredClient = ClientMetadata & { readonly client_id: string }
  */
 export interface Clients {
   /**
-   * Registers a client. `client_secret` is in the answer of this call and never again.
+   * Registers a client. `client_secret` is in the answer of this call and never again; a client with `private_key_jwt` has none. A
+   * `sector_identifier_uri` is fetched, and has to list every redirect URI.
    *
    * @throws OAuthError `invalid_client_metadata` or `invalid_redirect_uri` where the metadata is refused or the `client_id` is taken (RFC 7591 §3.2.2).
    */
@@ -21,7 +22,7 @@ export interface Clients {
   list(): Promise<RegisteredClient[]>
 
   /**
-   * Changes what is named and leaves the rest. Its id and secret stay as they are.
+   * Changes what is named and leaves the rest. Its id and secret stay as they are; only where it changes to `private_key_jwt` its secret ends.
    *
    * @throws OAuthError `invalid_client_metadata` or `invalid_redirect_uri` where a change is refused, `invalid_client` where there is no such client.
    * @throws ConfigurationError for a client of the option `clients`.
@@ -34,7 +35,7 @@ export interface Clients {
   /**
    * Gives a client a new secret; the old one ends at once.
    *
-   * @throws OAuthError `invalid_client_metadata` for a public client, `invalid_client` where there is no such client.
+   * @throws OAuthError `invalid_client_metadata` for a client without a secret, `invalid_client` where there is no such client.
    * @throws ConfigurationError for a client of the option `clients`.
    */
   rotateSecret(clientId: string): Promise<{ client_id: string; client_secret: string }>

@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { ConfigurationError, OAuthError } from '../errors.js'
 import type { ClientMetadata } from '../options.js'
 import type { Runtime } from '../runtime.js'
-import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
-import { suggestion } from '../suggestion.js'
 import type { Clients, RegisteredClient } from './clients.js'
-import { chosenSecret, identifier, refuseUnknownFields, toClient, toMetadata } from './metadata.js'
-import { digestSecret, generateSecret, hashChosenSecret } from './secret.js'
+import { invalid } from './fields.js'
+import { identifier, refuseUnknownFields, toClient, toMetadata } from './metadata.js'
+import { refuseMisspeltScopes } from './misspelt-scopes.js'
+import type { ClientRules } from './openid-metadata.js'
+import { keptSecret, newSecret, replacementSecret } from './secret-form.js'
+import { confirmSector } from './sector.js'
 
 /** The clients of the option `clients` and those in the store. */
 export class ClientRegistry implements Clients {
@@ -20,13 +22,16 @@ export class ClientRegistry implements Clients {
   async create(metadata: ClientMetadata): Promise<RegisteredClient> {
     refuseUnknownFields(metadata)
     const id = identifier(metadata.client_id ?? randomBytes(16).toString('base64url'))
-    if (this.#runtime.clients.has(id)) throw taken()
-    const { secret, stored } = await newSecret(metadata)
-    const client = toClient(metadata, { id, secret: stored, createdAt: this.#runtime.now(), revision: 1 })
-    refuseMisspeltScopes(client, this.#runtime.settings)
-    if (!(await this.#runtime.store.saveClient(client))) throw taken()
+    const { clients, settings, sealer, outgoing, store, now } = this.#runtime
+    if (clients.has(id)) throw taken()
+    const created = await newSecret(metadata, sealer)
+    const identity = { id, secret: created?.stored, createdAt: now(), revision: 1 }
+    const client = toClient(metadata, identity, this.#rules())
+    refuseMisspeltScopes(client, settings)
+    await confirmSector(client, outgoing)
+    if (!(await store.saveClient(client))) throw taken()
     this.#tell(id, 'created')
-    return { ...toMetadata(client), ...(secret !== undefined && { client_secret: secret }) }
+    return { ...toMetadata(client), ...(created && { client_secret: created.secret }) }
   }
 
   async get(clientId: string): Promise<RegisteredClient | undefined> {
@@ -43,35 +48,28 @@ export class ClientRegistry implements Clients {
     changes: Omit<ClientMetadata, 'client_id' | 'client_secret'>,
   ): Promise<RegisteredClient> {
     refuseUnknownFields(changes)
-    for (const name of ['client_id', 'client_secret'] as const) {
-      if (!(name in changes)) continue
-      throw new OAuthError(
-        'invalid_client_metadata',
-        name === 'client_id' ? 'client_id cannot be changed.' : 'client_secret is changed by rotateSecret.',
-        {
-          reason: `metadata_${name}`,
-        },
-      )
-    }
-    const updated = await this.#change(clientId, (stored) => {
-      const changed = toClient({ ...toMetadata(stored), ...changes }, { ...stored, secret: stored.secret })
-      if ('scope' in changes) refuseMisspeltScopes(changed, this.#runtime.settings)
-      return changed
-    })
+    if ('client_id' in changes) throw invalid('client_id', 'cannot be changed', 'Leave it out.')
+    if ('client_secret' in changes) throw invalid('client_secret', 'is changed by rotateSecret', 'Call that.')
+    const updated = await this.#change(clientId, (stored) => this.#updated(stored, changes))
     this.#tell(clientId, 'updated')
     return toMetadata(updated)
   }
 
   async rotateSecret(clientId: string): Promise<{ client_id: string; client_secret: string }> {
-    const { secret, stored: digest } = generateSecret()
-    await this.#change(clientId, (stored) => {
-      if (stored.secret !== undefined) return { ...stored, secret: digest }
-      throw new OAuthError('invalid_client_metadata', 'This client is public: it has no secret.', {
-        reason: 'metadata_client_secret',
-      })
+    let client_secret = ''
+    await this.#change(clientId, async (client) => {
+      if (client.secret === undefined) {
+        const kind = client.confidential ? 'proves itself by its keys' : 'is public'
+        throw new OAuthError('invalid_client_metadata', `This client ${kind}: it has no secret.`, {
+          reason: 'metadata_client_secret',
+        })
+      }
+      const { secret, stored } = await replacementSecret(client.secret, this.#runtime.sealer)
+      client_secret = secret
+      return { ...client, secret: stored }
     })
     this.#tell(clientId, 'secret_rotated')
-    return { client_id: clientId, client_secret: secret }
+    return { client_id: clientId, client_secret }
   }
 
   async delete(clientId: string): Promise<boolean> {
@@ -95,12 +93,37 @@ export class ClientRegistry implements Clients {
   }
 
   /** Applies a change to the client as it is now; where somebody else was faster, to what they made of it. */
-  async #change(clientId: string, change: (stored: Client) => Client): Promise<Client> {
+  async #change(clientId: string, change: (stored: Client) => Promise<Client>): Promise<Client> {
     for (;;) {
       const stored = await this.#stored(clientId)
-      const changed = { ...change(stored), revision: stored.revision + 1 }
+      const changed = { ...(await change(stored)), revision: stored.revision + 1 }
       if (await this.#runtime.store.saveClient(changed)) return changed
     }
+  }
+
+  async #updated(stored: Client, changes: ClientMetadata): Promise<Client> {
+    const { settings, sealer, outgoing } = this.#runtime
+    const metadata = { ...toMetadata(stored), ...changes }
+    const changed = (...names: (keyof ClientMetadata)[]) => names.some((name) => name in changes)
+    const secret = changed('token_endpoint_auth_method', 'token_endpoint_auth_signing_alg')
+      ? await keptSecret(stored, metadata, sealer)
+      : stored.secret
+    const client = toClient(metadata, { ...stored, secret }, this.#rules())
+    if (stored.confidential && !client.confidential)
+      throw invalid(
+        'token_endpoint_auth_method',
+        'would make a client public that can prove who it is',
+        'Register the public client by itself.',
+      )
+    if (changed('scope')) refuseMisspeltScopes(client, settings)
+    if (changed('redirect_uris', 'sector_identifier_uri')) await confirmSector(client, outgoing)
+    return client
+  }
+
+  #rules(): ClientRules {
+    const { settings, keys } = this.#runtime
+    const { pairwiseSalt, allowPrivateAddresses } = settings
+    return { pairwiseSalt, allowPrivateAddresses, algs: keys.algs }
   }
 
   #tell(clientId: string, change: 'created' | 'updated' | 'secret_rotated' | 'deleted'): void {
@@ -108,80 +131,10 @@ export class ClientRegistry implements Clients {
   }
 }
 
-/** What OpenID Connect Core §5.4 and §11 name: clients have these in their metadata wherever they go. */
-const OPENID_SCOPES = ['openid', 'profile', 'email', 'address', 'phone', 'offline_access']
-
-/** Scopes that nobody offers do no harm; one that is nearly the name of another is a mistake that nobody would see. */
-function refuseMisspeltScopes({ scopes = [] }: Client, { scopes: offered }: Pick<Settings, 'scopes'>): void {
-  for (const name of scopes) {
-    if (offered.has(name) || OPENID_SCOPES.includes(name)) continue
-    const meant = suggestion(name, [...offered.keys()])
-    if (meant === undefined) continue
-    throw new OAuthError(
-      'invalid_client_metadata',
-      `scope names the unknown scope '${name}'. Did you mean '${meant}'?`,
-      { reason: 'metadata_scope' },
-    )
-  }
-}
-
 function taken(): OAuthError {
   return new OAuthError('invalid_client_metadata', 'client_id is taken. Choose another, or leave it out.', {
     reason: 'metadata_client_id',
   })
-}
-
-async function newSecret(metadata: ClientMetadata) {
-  const chosen = chosenSecret(metadata)
-  if (chosen !== undefined) return { secret: chosen, stored: await hashChosenSecret(chosen) }
-  if (metadata.token_endpoint_auth_method !== 'none') return generateSecret()
-  return { secret: undefined, stored: undefined }
-}
-
-/** The clients of the option `clients`, by id. Their secrets stay in memory, as digests. */
-export function staticClients(
-  settings: Pick<Settings, 'clients' | 'scopes'>,
-  now: number,
-): ReadonlyMap<string, Client> {
-  const byId = new Map<string, Client>()
-  for (const [index, metadata] of settings.clients.entries()) {
-    const client = staticClient(`clients[${index}]`, metadata, settings, now)
-    if (byId.has(client.id)) {
-      throw new ConfigurationError(
-        `clients[${index}].client_id`,
-        `repeats '${client.id}'`,
-        'Give each client its own.',
-      )
-    }
-    byId.set(client.id, client)
-  }
-  return byId
-}
-
-function staticClient(
-  option: string,
-  metadata: ClientMetadata,
-  settings: Pick<Settings, 'scopes'>,
-  now: number,
-): Client {
-  try {
-    refuseUnknownFields(metadata)
-    const id = identifier(metadata.client_id)
-    const secret = chosenSecret(metadata)
-    const client = toClient(metadata, {
-      id,
-      secret: secret === undefined ? secret : digestSecret(secret),
-      createdAt: now,
-      revision: 1,
-    })
-    refuseMisspeltScopes(client, settings)
-    return client
-  } catch (error) {
-    if (!(error instanceof OAuthError)) throw error
-    const field = error.reason.replace(/^metadata_/, '')
-    const at = field === 'metadata' ? option : `${option}.${field}`
-    throw new ConfigurationError(at, 'is refused', error.message, error)
-  }
 }
 
 function isStatic(clientId: string): ConfigurationError {

@@ -9,10 +9,17 @@ const LONGEST_QUEUE = 10
 /** bcrypt looks at no more bytes than these. */
 const BCRYPT_LONGEST = 72
 
+/** Bytes, so that as text it is long enough for every MAC (RFC 7518 §3.2). */
+const GENERATED = 48
+
 /** A secret that nobody can guess, of characters that need no encoding in Basic or in a form. */
-export function generateSecret(): { secret: string; stored: ClientSecret } {
-  const secret = randomBytes(32).toString('base64url')
-  return { secret, stored: { sha256: hash('sha256', secret) } }
+export function generateSecret(): string {
+  return randomBytes(GENERATED).toString('base64url')
+}
+
+/** For a secret that was generated. */
+export function digestGeneratedSecret(secret: string): ClientSecret {
+  return { sha256: hash('sha256', secret) }
 }
 
 /** For a secret that a person chose and that never leaves this process: nobody gets to see the digest. */
@@ -22,7 +29,12 @@ export function digestSecret(secret: string): ClientSecret {
 
 /** Whether somebody could find a secret by trying. */
 export function isGuessable(secret: ClientSecret): boolean {
-  return 'bcrypt' in secret || secret.chosen === true
+  return 'bcrypt' in secret || 'plain' in secret || secret.chosen === true
+}
+
+/** Whether the secret itself can be had again, and not only be compared. */
+export function isKept(secret: ClientSecret): boolean {
+  return 'plain' in secret || 'sealed' in secret
 }
 
 /** For a secret that a person chose, whose entropy nobody knows. */
@@ -45,6 +57,8 @@ export class SecretVerifier {
 
   async matches(presented: string, stored: ClientSecret, mayHash: () => void): Promise<boolean> {
     if ('sha256' in stored) return equal(Buffer.from(hash('sha256', presented)), Buffer.from(stored.sha256))
+    // Those are for client_secret_jwt, so that they are never sent.
+    if (!('bcrypt' in stored)) return false
     const digest = createHmac('sha256', this.#key).update(presented).digest()
     const remembered = this.#remembered.get(stored.bcrypt)
     if (remembered !== undefined && equal(remembered, digest)) return true

@@ -1,6 +1,19 @@
 import type { ClientMetadata } from '../../lib/index.js'
 
-/** The clients of CHECKS' fixtures, by name. Secrets of the confidential ones are `<client_id>-secret`. */
+/** The private key of `pkj`. */
+export const pkjKey = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: '8G0a0RRuyO6EUQOTpwNpmOEbMpen9-9o3RijpnWe8w8',
+  y: 't-txoJUuklhIl2tcGcsRL5ACnps-dXCj-yUlb_mTGR0',
+  d: 'd7nWS34BNRqBDwMKzTmXLFkKigSZT5u5jO5oudwe3pw',
+}
+/** The secret of `csj`, long enough for any MAC. */
+export const csjSecret = 'csj-secret-that-has-the-sixty-four-bytes-which-HS512-wants-it-to-have'
+
+const { d: _private, ...pkjPublicKey } = pkjKey
+
+/** The clients of CHECKS' fixtures, by name. Secrets of the confidential ones are `<client_id>-secret`; but see above. */
 export const clients: readonly ClientMetadata[] = [
   {
     client_id: 'conf',
@@ -76,5 +89,19 @@ export const clients: readonly ClientMetadata[] = [
     client_name: 'Without refresh',
     redirect_uris: ['https://rp.example/cb'],
     grant_types: ['authorization_code'],
+  },
+  {
+    client_id: 'pkj',
+    client_name: 'Private Key',
+    token_endpoint_auth_method: 'private_key_jwt',
+    redirect_uris: ['https://rp.example/cb'],
+    jwks: { keys: [{ ...pkjPublicKey, kid: 'pkj-1', alg: 'ES256', use: 'sig' }] },
+  },
+  {
+    client_id: 'csj',
+    client_secret: csjSecret,
+    client_name: 'Secret MAC',
+    token_endpoint_auth_method: 'client_secret_jwt',
+    redirect_uris: ['https://rp.example/cb'],
   },
 ]

@@ -1,0 +1,52 @@
+import { OAuthError } from '../errors.js'
+import { MAC_ALGS, verifyClientJwt } from '../keys/client-jwt.js'
+import type { Runtime } from '../runtime.js'
+import type { Client } from '../store/records.js'
+import { claimsMac, presentsAssertion, readAssertion, signatureRefusal } from './assertion.js'
+import type { AuthMethod } from './credentials.js'
+
+/** OpenID Connect Core §9: a JWT with a MAC that is made with the client's secret (RFC 7523 §2.2). */
+export const clientSecretJwt: AuthMethod = {
+  name: 'client_secret_jwt',
+  isPresented(presented) {
+    return presentsAssertion(presented) && claimsMac(presented)
+  },
+  read(presented) {
+    return readAssertion(presented, async (jwt, client, { runtime, guard, address }) => {
+      await guard.limit(client, address, async () => {
+        const secret = await readSecret(client, runtime)
+        const algs = algsOf(client, secret)
+        const refusal = await verifyClientJwt(jwt, { secret, algs })
+        if (refusal === undefined) return sealAnew(client, secret, runtime)
+        // A MAC that does not fit is a guess at the secret; an algorithm that is not allowed is none.
+        if (refusal === 'signature') return signatureRefusal(refusal, algs)
+        throw signatureRefusal(refusal, algs)
+      })
+    })
+  },
+}
+
+/** RFC 7518 §3.2: the algorithms for which a secret is long enough, or the one that the client registered. */
+function algsOf({ tokenEndpointAuthSigningAlg: registered }: Client, secret: string): readonly string[] {
+  const length = Buffer.byteLength(secret)
+  const fitting = [...MAC_ALGS].filter(([, least]) => length >= least).map(([alg]) => alg)
+  return registered === undefined ? fitting : fitting.filter((alg) => alg === registered)
+}
+
+async function readSecret({ secret }: Client, { sealer }: Runtime): Promise<string> {
+  if (secret !== undefined && 'plain' in secret) return secret.plain
+  if (secret !== undefined && 'sealed' in secret && sealer !== undefined) return sealer.open(secret.sealed)
+  throw new OAuthError('server_error', 'The server cannot read the secret of this client.', {
+    reason: 'secret_unreadable',
+    cause: new Error('The client was registered with the option secret, which is not set any more.'),
+  })
+}
+
+/** While the host changes its option `secret`, the old one is in the list still. What it encrypted has to be readable when it is gone. */
+async function sealAnew(client: Client, secret: string, { sealer, store }: Runtime): Promise<undefined> {
+  const { secret: kept, revision } = client
+  if (sealer === undefined || kept === undefined || !('sealed' in kept) || sealer.isFresh(kept.sealed)) return
+  const sealed = await sealer.seal(secret)
+  // Whoever was faster has sealed it too, or has put another one in its place.
+  await store.saveClient({ ...client, secret: { ...kept, sealed }, revision: revision + 1 })
+}

@@ -1,0 +1,84 @@
+import { isIPv6 } from 'node:net'
+import { FailureLimit } from '../clients/failure-limit.js'
+import { isGuessable, SecretVerifier } from '../clients/secret.js'
+import { OAuthError } from '../errors.js'
+import type { Client } from '../store/records.js'
+import { invalidClient } from './refusal.js'
+
+/** Failures of one client from one address in a minute. */
+const MOST_FAILURES = 20
+/** Slow hashes in a minute for one client, wherever they are asked from, and from one address, whatever client they are for. */
+const MOST_HASHES_FOR_CLIENT = 60
+const MOST_HASHES_FROM_ADDRESS = 20
+
+/** Stands between presented secrets and the registered ones, and slows down whoever guesses. */
+export class SecretGuard {
+  readonly #now: () => number
+  readonly #secrets = new SecretVerifier()
+  readonly #failures = new FailureLimit(MOST_FAILURES)
+  readonly #hashesFor = new FailureLimit(MOST_HASHES_FOR_CLIENT)
+  readonly #hashesFrom = new FailureLimit(MOST_HASHES_FROM_ADDRESS)
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** Resolves where one of these readings of a secret is the client's. */
+  async check(client: Client, presented: readonly string[], address: string): Promise<undefined> {
+    const { secret } = client
+    const wrong = invalidClient('The client_secret is wrong.', 'secret_mismatch')
+    if (secret === undefined) throw wrong
+    const beforeHash = () => this.#countHash(client, address)
+    await this.limit(client, address, async () => {
+      for (const reading of presented) if (await this.#secrets.matches(reading, secret, beforeHash)) return
+      return wrong
+    })
+  }
+
+  /** Lets somebody try to prove that they know the secret of a client; `attempt` resolves with a refusal where they do not. */
+  async limit(
+    { id, secret }: Client,
+    address: string,
+    attempt: () => Promise<OAuthError | undefined>,
+  ): Promise<void> {
+    const now = this.#now()
+    const fromHere = `${id} ${networkOf(address)}`
+    // What nobody can guess is let in, whoever else has failed from the same address.
+    if (secret !== undefined && isGuessable(secret)) refuseAfterTooMany(this.#failures, fromHere, now)
+    const refusal = await attempt()
+    if (refusal === undefined) return
+    refuseAfterTooMany(this.#failures, fromHere, now)
+    this.#failures.count(fromHere, now)
+    throw refusal
+  }
+
+  #countHash({ id }: Client, address: string): void {
+    const now = this.#now()
+    const network = networkOf(address)
+    refuseAfterTooMany(this.#hashesFor, id, now)
+    refuseAfterTooMany(this.#hashesFrom, network, now)
+    // Counted before they are computed, or attempts in parallel would all pass.
+    this.#hashesFor.count(id, now)
+    this.#hashesFrom.count(network, now)
+  }
+}
+
+function refuseAfterTooMany(limit: FailureLimit, key: string, now: number): void {
+  const seconds = limit.retryAfter(key, now)
+  if (seconds === undefined) return
+  throw new OAuthError('invalid_client', `Too many failed attempts. Try again in ${seconds} seconds.`, {
+    reason: 'too_many_failures',
+    status: 429,
+    headers: { 'Retry-After': String(seconds) },
+  })
+}
+
+/** Whoever has an IPv6 address has 2^64 of them, so these count as one. */
+function networkOf(address: string): string {
+  if (!isIPv6(address) || address.startsWith('::ffff:')) return address
+  const [front = '', back] = address.split('::')
+  const head = front.split(':').filter(Boolean)
+  const tail = back?.split(':').filter(Boolean) ?? []
+  const zeros = back === undefined ? [] : Array(8 - head.length - tail.length).fill('0')
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':')
+}

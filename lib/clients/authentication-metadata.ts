@@ -1,0 +1,97 @@
+import { fitsAlg, KEY_ALGS, MAC_ALGS } from '../keys/client-jwt.js'
+import type { ClientMetadata } from '../options.js'
+import type { Settings } from '../settings.js'
+import type { Client, ClientSecret } from '../store/records.js'
+import { boolean, invalid, oneOf, optional, remoteUrl } from './fields.js'
+import { readJwks, usableKeys } from './jwks.js'
+import { isKept } from './secret.js'
+
+const METHODS = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none']
+const METHOD = 'token_endpoint_auth_method'
+const SIGNING_ALG = 'token_endpoint_auth_signing_alg'
+
+type AuthenticationFields = Pick<
+  Client,
+  | 'confidential'
+  | 'tokenEndpointAuthMethod'
+  | 'tokenEndpointAuthSigningAlg'
+  | 'acceptEndpointAudience'
+  | 'jwks'
+  | 'jwksUri'
+>
+
+/** How a client proves itself (RFC 7591 §2, OpenID Connect Dynamic Client Registration §2). */
+export function authenticationFields(
+  metadata: ClientMetadata,
+  secret: ClientSecret | undefined,
+  settings: Pick<Settings, 'allowPrivateAddresses'>,
+): AuthenticationFields {
+  const method = oneOf(METHOD, metadata.token_endpoint_auth_method, METHODS)
+  const jwks = readJwks(metadata.jwks)
+  const jwksUri = remoteUrl('jwks_uri', metadata.jwks_uri, settings)
+  if (jwks !== undefined && jwksUri !== undefined)
+    throw invalid('jwks', 'stands beside jwks_uri', 'Leave one of the two out.')
+  checkSecret(method, secret)
+  const alg = signingAlg(metadata, method)
+  if (method === 'private_key_jwt' && jwksUri === undefined) checkKeys(jwks, alg)
+  return {
+    confidential: secret !== undefined || method === 'private_key_jwt',
+    ...optional('tokenEndpointAuthMethod', method),
+    ...optional('tokenEndpointAuthSigningAlg', alg),
+    ...optional(
+      'acceptEndpointAudience',
+      boolean('accept_endpoint_audience', metadata.accept_endpoint_audience),
+    ),
+    ...optional('jwks', jwks),
+    ...optional('jwksUri', jwksUri),
+  }
+}
+
+/** The same under the names of RFC 7591. */
+export function authenticationMetadata(client: Client): ClientMetadata {
+  return {
+    ...optional(METHOD, client.confidential ? client.tokenEndpointAuthMethod : 'none'),
+    ...optional(SIGNING_ALG, client.tokenEndpointAuthSigningAlg),
+    ...optional('accept_endpoint_audience', client.acceptEndpointAudience),
+    ...optional('jwks', client.jwks),
+    ...optional('jwks_uri', client.jwksUri),
+  }
+}
+
+function checkSecret(method: string | undefined, secret: ClientSecret | undefined): void {
+  if (method === undefined) return
+  const keyless = method !== 'none' && method !== 'private_key_jwt'
+  if (keyless && secret === undefined)
+    throw invalid(METHOD, `is ${method} without a client_secret`, 'Give a client_secret.')
+  if (!keyless && secret !== undefined)
+    throw invalid(METHOD, `is ${method} beside a client_secret`, 'Leave one of the two out.')
+  // What is left of a hashed secret cannot check a MAC.
+  if (method === 'client_secret_jwt' && secret !== undefined && !isKept(secret))
+    throw invalid(
+      METHOD,
+      'cannot become client_secret_jwt, since only a hash of the secret is kept',
+      'Create the client anew with client_secret_jwt.',
+    )
+}
+
+function signingAlg(
+  { [SIGNING_ALG]: given }: ClientMetadata,
+  method: string | undefined,
+): string | undefined {
+  if (method === 'client_secret_jwt') return oneOf(SIGNING_ALG, given, [...MAC_ALGS.keys()])
+  if (method === 'private_key_jwt') return oneOf(SIGNING_ALG, given, KEY_ALGS)
+  return oneOf(SIGNING_ALG, given, [...KEY_ALGS, ...MAC_ALGS.keys()])
+}
+
+function checkKeys(jwks: Client['jwks'] | undefined, alg: string | undefined): void {
+  if (jwks === undefined) {
+    throw invalid(
+      'jwks',
+      'is missing beside private_key_jwt',
+      'Give the public keys of the client as jwks, or where it publishes them as jwks_uri.',
+    )
+  }
+  const algs = alg === undefined ? KEY_ALGS : [alg]
+  if (usableKeys(jwks).some((key) => algs.some((wanted) => fitsAlg(key, wanted)))) return
+  throw invalid('jwks', `has no key for ${alg ?? 'signatures'}`, `Add one, or change ${SIGNING_ALG}.`)
+}
