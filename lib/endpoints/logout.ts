@@ -1,0 +1,150 @@
+import { type PageReply, page, redirect } from '../http/reply.js'
+import type { FormRequest } from '../http/request.js'
+import type { HostRequest } from '../options.js'
+import type { Runtime } from '../runtime.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { subjectOf } from '../tokens/subject.js'
+import { type LogoutRequest, logoutPath, readLogoutRequest } from './logout-request.js'
+import { type SignedInUser, signedInUser } from './user.js'
+
+/** Signs the user out, at once where the request proves that it means the session at hand (RP-Initiated Logout §2), else when asked. */
+export async function logout(runtime: Runtime, sessions: Sessions, request: FormRequest): Promise<PageReply> {
+  const asked = await readLogoutRequest(runtime, request.parameters)
+  const user = await signedInUser(runtime, request.host)
+  if (user === undefined) return nothingToEnd(asked)
+  if (isProven(runtime, asked, user)) return end(runtime, sessions, request, asked, user, 'client')
+  return confirmation(runtime, request, asked, user)
+}
+
+/** What the user decided. */
+export async function decideLogout(
+  runtime: Runtime,
+  sessions: Sessions,
+  request: FormRequest,
+): Promise<PageReply> {
+  const asked = await readLogoutRequest(runtime, request.parameters)
+  const user = await signedInUser(runtime, request.host)
+  if (user === undefined) return nothingToEnd(asked)
+  const decision = request.parameters.get('decision')
+  if (decision === 'approve') return end(runtime, sessions, request, asked, user, 'user')
+  if (decision === 'deny') return loggedOut('kept', asked)
+  return confirmation(runtime, request, asked, user, { status: 400, notice: 'Choose one of the two.' })
+}
+
+/**
+ * csurf refused the form. An application posts it without our token, and from another site without the host's cookie too: it is sent on to
+ * the same request by GET, where the session is seen. A form of ours that has expired is shown again.
+ */
+export async function refuseLogout(runtime: Runtime, request: FormRequest): Promise<PageReply> {
+  const { parameters } = request
+  if (parameters.all('decision').length === 0) return redirect(logoutPath(runtime.settings, parameters))
+  const asked = await readLogoutRequest(runtime, parameters)
+  const user = await signedInUser(runtime, request.host)
+  if (user === undefined) return nothingToEnd(asked)
+  const notice = 'This page had expired. You are still signed in; please decide again.'
+  return confirmation(runtime, request, asked, user, { status: 403, notice })
+}
+
+/**
+ * Whether the request carries an ID token of this very session; one of another login of the same user is a matter for them to decide. So is
+ * every one where the host's sessions have no id.
+ */
+function isProven(
+  { settings }: Runtime,
+  { client, hint }: LogoutRequest,
+  { id, sid }: SignedInUser,
+): boolean {
+  if (client === undefined || hint === undefined || sid === undefined) return false
+  return hint.sub === subjectOf(settings, client, id) && hint.sid === sid
+}
+
+async function end(
+  runtime: Runtime,
+  sessions: Sessions,
+  { host, response }: FormRequest,
+  asked: LogoutRequest,
+  { id: userId, sid }: SignedInUser,
+  by: 'user' | 'client',
+): Promise<PageReply> {
+  const { settings, emit } = runtime
+  await settings.logout?.(host, response)
+  const client = asked.client && { clientId: asked.client.id }
+  emit('session.ended', { userId, by, ...client })
+  if (sid !== undefined) await tellClients(runtime, sessions, sid)
+  const remains = !response.headersSent && (await isStillSignedIn(runtime, host))
+  if (asked.returnTo !== undefined && settings.logout !== undefined) return redirect(asked.returnTo)
+  return loggedOut(remains ? 'signed-in-here' : 'signed-out', asked)
+}
+
+/** The host is about to end the login of this browser by itself. Answers how many clients are told. */
+export async function endedByHost(runtime: Runtime, sessions: Sessions, host: HostRequest): Promise<number> {
+  const user = await signedInUser(runtime, host)
+  if (user === undefined) return 0
+  runtime.emit('session.ended', { userId: user.id, by: 'host' })
+  return user.sid === undefined ? 0 : sessions.end({ sid: user.sid })
+}
+
+/** The user has signed out whatever becomes of the message to others. */
+async function tellClients({ emit }: Runtime, sessions: Sessions, sid: string): Promise<void> {
+  try {
+    await sessions.end({ sid })
+  } catch (error) {
+    emit('server.error', { error, endpoint: '/logout' })
+  }
+}
+
+async function isStillSignedIn(runtime: Runtime, host: FormRequest['host']): Promise<boolean> {
+  const { settings, emit } = runtime
+  // A currentUser that reads from the session that has just been destroyed throws.
+  const user = await signedInUser(runtime, host).catch(() => undefined)
+  if (user === undefined) return false
+  const [code, message] =
+    settings.logout === undefined
+      ? [
+          'logout_missing',
+          'A user signed out at /logout and is still signed in at your site: the option logout is missing. Pass what your own sign-out does, without its answer: logout: (req) => promisify(req.session.destroy).call(req.session), with promisify of node:util.',
+        ]
+      : [
+          'logout_without_effect',
+          'After the option logout, currentUser still finds a user. Return a promise that waits until the login has ended, and end what currentUser reads from: logout: (req) => promisify(req.session.destroy).call(req.session), with Passport req.logout(done), with cookies of your own also req.user = undefined.',
+        ]
+  emit('warning', { code, message })
+  return true
+}
+
+function nothingToEnd(asked: LogoutRequest): PageReply {
+  return asked.returnTo === undefined ? loggedOut('signed-out', asked) : redirect(asked.returnTo)
+}
+
+function confirmation(
+  { settings }: Runtime,
+  { csrfToken }: FormRequest,
+  { client, returnTo, parameters }: LogoutRequest,
+  { id, name, email }: SignedInUser,
+  { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
+): PageReply {
+  const locals = {
+    user: { id, name, email },
+    client: client && { id: client.id, name: client.name },
+    returns: returnTo !== undefined,
+    parameters,
+    action: `${settings.mount}/logout`,
+    csrfToken: csrfToken(),
+    notice,
+  }
+  return page('logout', 'Sign out', locals, status)
+}
+
+/** `signed-in-here`: the applications know, but the host's own login could not be ended. */
+function loggedOut(
+  outcome: 'signed-out' | 'kept' | 'signed-in-here',
+  { client, returnTo }: LogoutRequest,
+): PageReply {
+  const locals = {
+    outcome,
+    client: client && { id: client.id, name: client.name },
+    // Its address is where those go who have signed out.
+    returnTo: outcome === 'kept' ? undefined : returnTo,
+  }
+  return page('logged-out', outcome === 'signed-out' ? 'Signed out' : 'Still signed in', locals)
+}

@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto'
+import type { Runtime } from '../runtime.js'
+import type { Client } from '../store/records.js'
+import { signingAlgOf } from './id-token.js'
+import { subjectOf } from './subject.js'
+
+/** Seconds. Its receiver is called at once, and it is made anew for each attempt. */
+const LIFETIME = 120
+
+/** Tells a client that a user's session has ended; without `sid`, that all of them have (OpenID Connect Back-Channel Logout §2.4). */
+export function logoutToken(
+  { settings, keys, now }: Pick<Runtime, 'settings' | 'keys' | 'now'>,
+  client: Client,
+  { userId, sid }: { readonly userId: string; readonly sid: string | undefined },
+): Promise<string> {
+  const iat = Math.floor(now() / 1000)
+  const claims = {
+    iss: settings.issuer,
+    sub: subjectOf(settings, client, userId),
+    aud: client.id,
+    iat,
+    exp: iat + LIFETIME,
+    jti: randomBytes(16).toString('base64url'),
+    events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+    ...(sid !== undefined && { sid }),
+  }
+  return keys.sign(claims, { alg: signingAlgOf(client), typ: 'logout+jwt' })
+}
