@@ -1,6 +1,7 @@
 /**
  * The error codes that may go over the wire: a closed list, each with the status it has at a machine endpoint.
- * RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6, RFC 7591 §3.2.2.
+ * RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6, RFC 7591 §3.2.2,
+ * OpenID Connect Core Error Code unmet_authentication_requirements §3.
  */
 const STATUS = {
   access_denied: 403,
@@ -20,6 +21,7 @@ const STATUS = {
   request_uri_not_supported: 400,
   server_error: 500,
   temporarily_unavailable: 503,
+  unmet_authentication_requirements: 400,
   unauthorized_client: 400,
   unsupported_grant_type: 400,
   unsupported_response_type: 400,

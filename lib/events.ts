@@ -38,6 +38,12 @@ export interface ProviderEvents {
     | { userId: string; clientId: string; grantId: string; by: 'user' | 'host' }
     | { userId: string; clientId?: undefined; grantId?: undefined; by: 'host' | 'user_gone' },
   ]
+  /** A user signed out at `/logout`, by their click or because a client proved which session it means; or the host said so with `logoutUser`. */
+  'session.ended': [{ userId: string; by: 'user' | 'client' | 'host'; clientId?: string }]
+  /** A client has been told that a user's session ended (OpenID Connect Back-Channel Logout). */
+  'logout.notified': [{ clientId: string; userId: string }]
+  /** A client could not be told so; nobody will try again. `problem` says in words what the last attempt met. */
+  'logout.failed': [{ clientId: string; userId: string; reason: string; problem: string; attempts: number }]
   /** A client was created, changed or deleted through `oauth.clients`; deleting it ends every grant made to it. */
   'client.changed': [{ clientId: string; change: 'created' | 'updated' | 'secret_rotated' | 'deleted' }]
   /** Something failed that is neither the client's nor the user's fault. `reference` is also on the page that was shown. */
@@ -61,7 +67,13 @@ export function createEvents(): { events: ProviderEmitter; emit: Emit } {
   const blame = (error: unknown, name: unknown) =>
     console.error(`oauthProvider: a listener of the event ${String(name)} threw`, error)
   Object.assign(events, { [Symbol.for('nodejs.rejection')]: blame })
+  const warned = new Set<string>()
   const emit: Emit = (name, event) => {
+    if (name === 'warning') {
+      const { message } = event as { message: string }
+      if (warned.has(message)) return
+      warned.add(message)
+    }
     if (untyped.listenerCount(name) === 0) {
       if (name === 'server.error') console.error('oauthProvider:', (event as { error: unknown }).error)
       if (name === 'warning')

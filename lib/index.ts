@@ -11,12 +11,16 @@ export {
 } from './errors.js'
 export type { ProviderEmitter, ProviderEvents } from './events.js'
 export type { Grants } from './grant-registry.js'
+export type { SigningKey, SigningKeys } from './keys/signing-keys.js'
 export type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js'
 export type {
+  AuthContext,
   ClientMetadata,
   HostRequest,
   HostUser,
+  JsonWebKey,
   Lifetimes,
+  LoginHints,
   OAuthProviderOptions,
   PageLocals,
   PageName,
@@ -25,7 +29,16 @@ export type {
   SqliteDatabase,
 } from './options.js'
 export { type OAuthProvider, oauthProvider } from './provider.js'
-export type { Client, ClientSecret, FoundRecord, Grant, RecordKind, StoredRecord } from './store/records.js'
+export type {
+  Client,
+  ClientSecret,
+  ClientSession,
+  FoundRecord,
+  Grant,
+  RecordKind,
+  StoredKeys,
+  StoredRecord,
+} from './store/records.js'
 export type { Consumed, Consumption, Store } from './store/store.js'
 
 declare global {

@@ -7,6 +7,8 @@ const LIFETIMES: Lifetimes = {
   accessToken: 3600,
   refreshToken: 30 * DAY,
   refreshTokenTotal: 365 * DAY,
+  idToken: 3600,
+  signingKey: 90 * DAY,
   request: 3600,
   refreshGrace: 10,
 }
@@ -25,6 +27,8 @@ export function resolveLifetimes(given: Partial<Lifetimes>): Lifetimes {
     accessToken: lifetime('accessToken'),
     refreshToken: lifetime('refreshToken'),
     refreshTokenTotal: lifetime('refreshTokenTotal'),
+    idToken: lifetime('idToken'),
+    signingKey: lifetime('signingKey', { least: 3600 }),
     request: lifetime('request'),
     refreshGrace: lifetime('refreshGrace', { least: 0 }),
   })

@@ -25,6 +25,33 @@ export interface ScopeOptions {
 export interface ResourceOptions {
   /** The scopes that mean something there; a token for this resource holds no others. Default: all scopes. */
   readonly scopes?: readonly string[]
+  /** `jwt` for an API that lives elsewhere and checks signatures itself (RFC 9068); revoking does not reach it there. Default: `opaque`. */
+  readonly accessTokenFormat?: 'opaque' | 'jwt'
+}
+
+/** A public or private key as JSON (RFC 7517 §4). */
+export type JsonWebKey = Readonly<Record<string, unknown>>
+
+/** How the user proved who they are (OpenID Connect Core §2). */
+export interface AuthContext {
+  /** Authentication Context Class Reference, of values that you and the clients agree on. */
+  readonly acr?: string | undefined
+  /** Authentication Methods References (RFC 8176): `['pwd', 'otp']`. */
+  readonly amr?: readonly string[] | undefined
+}
+
+/** What a client says about the login that it would like (OpenID Connect Core §3.1.2.1). All of it comes from the request; escape it. */
+export interface LoginHints {
+  /** Who the client thinks the user is: an address or a name to fill in. */
+  readonly loginHint?: string
+  /** Authentication context class references that it asks for, most wanted first. */
+  readonly acrValues?: readonly string[]
+  /** Languages of the user, most wanted first (BCP 47). */
+  readonly uiLocales?: readonly string[]
+  /** `page`, `popup`, `touch` or `wap`. */
+  readonly display?: string
+  /** Why a user who is signed in is sent there: `login`, `select_account`. */
+  readonly prompts?: readonly string[]
 }
 
 /** Client metadata under the names of RFC 7591 §2, and what this provider adds. */
@@ -49,14 +76,44 @@ export interface ClientMetadata {
   readonly contacts?: readonly string[]
   /** `web` or `native`. Kept for whoever reads it; what a redirect URI may be follows from the URI itself. */
   readonly application_type?: string
-  /** `client_secret_basic`, `client_secret_post` or `none`. Default: `none` without a secret; either of the two others with one. */
+  /** `client_secret_basic`, `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or `none`. Default: `none` without a secret; `client_secret_basic` or `client_secret_post`, as the client likes, with one. */
   readonly token_endpoint_auth_method?: string
+  /** The algorithm with which it signs its assertions. Default: any that fits its key. */
+  readonly token_endpoint_auth_signing_alg?: string
+  /** Whether its assertions may name the endpoint that is called as `aud`, for libraries that cannot name the issuer. Default: `false`. */
+  readonly accept_endpoint_audience?: boolean
+  /** Its public keys, as a JWK Set (RFC 7517 §5), for `private_key_jwt`. */
+  readonly jwks?: { readonly keys: readonly JsonWebKey[] }
+  /** Where it publishes them instead, https. */
+  readonly jwks_uri?: string
   /** Default: `authorization_code` and `refresh_token`. */
   readonly grant_types?: readonly string[]
   /** Only `code`. */
   readonly response_types?: readonly string[]
   /** The scopes that it may ask for, separated by spaces. Default: all. */
   readonly scope?: string
+  /** The algorithm of its ID tokens: `RS256`, `ES256` or `EdDSA`. Default: `RS256`. */
+  readonly id_token_signed_response_alg?: string
+  /** Makes the answer of the userinfo endpoint a JWT, signed with this algorithm. Default: JSON. */
+  readonly userinfo_signed_response_alg?: string
+  /** `scopes` puts the claims of its scopes into its ID tokens too, for libraries that do not ask the userinfo endpoint. Default: the option `idTokenClaims`. */
+  readonly id_token_claims?: 'minimal' | 'scopes'
+  /** `pairwise` gives it another `sub` than clients at other sites get for the same user; needs the option `pairwiseSalt`. Default: `public`. */
+  readonly subject_type?: string
+  /** An https URL that lists the redirect URIs of all clients that shall share a pairwise `sub` (OpenID Connect Core §8.1). */
+  readonly sector_identifier_uri?: string
+  /** The `max_age` of its requests that name none, in seconds. Default: none. */
+  readonly default_max_age?: number
+  /** Whether its ID tokens must have `auth_time`. Default: `false`; where it is known, it is always there. */
+  readonly require_auth_time?: boolean
+  /** Where the browser may be sent after signing out, compared exactly. */
+  readonly post_logout_redirect_uris?: readonly string[]
+  /** Where it is told that a user has signed out, https (OpenID Connect Back-Channel Logout §2.2). */
+  readonly backchannel_logout_uri?: string
+  /** Whether it needs `sid` in logout tokens. Default: `false`; where it is known, it is always there. */
+  readonly backchannel_logout_session_required?: boolean
+  /** Where a login at the client can be begun, https (OpenID Connect Core §4). Kept for whoever reads it. */
+  readonly initiate_login_uri?: string
   /** Do not ask the user. Only for your own applications; honoured for clients with a secret, and for public ones whose redirect URI is https. Default: `false`. */
   readonly skip_consent?: boolean
   /** `false` lets a client with a secret leave PKCE out (RFC 7636), for libraries that cannot do it. Default: `true`. */
@@ -75,6 +132,10 @@ export interface Lifetimes {
   readonly refreshToken: number
   /** How long refresh tokens can go on renewing each other after the user signed in and approved. Default: 365 days. */
   readonly refreshTokenTotal: number
+  /** An ID token. Default: 3600. */
+  readonly idToken: number
+  /** How long a signing key signs before the next one takes over. Default: 90 days. */
+  readonly signingKey: number
   /** How long an authorization request waits for its user to sign in and decide. Default: 3600. */
   readonly request: number
   /** For how long a refresh token that was just rotated gets the very same answer again, for a lost reply or two tabs; 0 never. Default: 10. */
@@ -93,11 +154,18 @@ export interface SqliteDatabase {
 
 /** A method and not a function, so that `req` may be annotated with Express's `Request`: TypeScript compares parameters of methods in both directions. */
 interface LoginUrl {
-  of(req: HostRequest, returnTo: string): string
+  of(req: HostRequest, returnTo: string, hints: LoginHints): string
 }
 
 /** The pages that can be overridden, each a file `<name>.ejs` in the folder `templates`. */
-export type PageName = 'consent' | 'error' | 'continue' | 'authorized-applications'
+export type PageName =
+  | 'consent'
+  | 'error'
+  | 'continue'
+  | 'form-post'
+  | 'authorized-applications'
+  | 'logout'
+  | 'logged-out'
 
 /** The options of `oauthProvider`. */
 export interface OAuthProviderOptions<User extends object = HostUser> {
@@ -113,13 +181,28 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   /** The id of the user who is signed in, or undefined. Default: `req.user?.id ?? req.session?.userId ?? req.session?.user?.id`. */
   currentUser?(req: HostRequest): Awaitable<unknown>
 
-  /** When that user last proved who they are: a Date, or seconds since 1970. Needed for `prompt=login` to be more than a visit to the login page. Default: unknown. */
+  /** When that user last proved who they are: a Date, or seconds since 1970. Needed for `prompt=login` and `max_age` to be more than a visit to the login page, and for `auth_time`. Default: unknown. */
   authTime?(req: HostRequest): Awaitable<Date | number | undefined | null>
 
-  /** Your login page. It gets the query parameter `return_to`, a path on this host to go to after signing in. A function gives the whole URL. Default: `/login`. */
+  /** How that user proved it, for `acr` and `amr` in ID tokens. Default: unknown. */
+  authContext?(req: HostRequest): Awaitable<AuthContext | undefined>
+
+  /** Your login page. It gets the query parameter `return_to`, a path on this host to go to after signing in, and `login_hint` where the client sent one. A function gives the whole URL. Default: `/login`. */
   readonly loginUrl?: string | LoginUrl['of']
 
-  /** What clients may ask for: scope to sentence for the consent page, or to `ScopeOptions`. `offline_access` is always there. Default: none other. */
+  /** Ends the user's login, when `/logout` is confirmed: `(req) => promisify(req.session.destroy).call(req.session)`. It sends no answer of its own. Default: the page says that the user is still signed in here. */
+  logout?(req: HostRequest, res: ServerResponse): unknown
+
+  /** The claims of a user, in place of those that are read off the user object (OpenID Connect Core §5.1). `scopes` are those that the user allowed. Default: the standard claims that the user object has, by scope. */
+  claims?(
+    user: User,
+    context: { readonly scopes: readonly string[] },
+  ): Awaitable<Readonly<Record<string, unknown>>>
+
+  /** `scopes` puts the claims of the granted scopes into ID tokens too, and not only into userinfo. Default: `minimal`. */
+  readonly idTokenClaims?: 'minimal' | 'scopes'
+
+  /** What clients may ask for: scope to sentence for the consent page, or to `ScopeOptions`. Always there: `openid`, `profile`, `email`, `address`, `phone`, `offline_access`. Default: none other. */
   readonly scopes?: Readonly<Record<string, string | ScopeOptions>>
 
   /** Clients that are known from the start. Others are added with `oauth.clients.create`. Default: none. */
@@ -139,6 +222,18 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
 
   /** The APIs that tokens are for (RFC 8707): URL to its options. Default: every URL on the issuer's origin. */
   readonly resources?: Readonly<Record<string, ResourceOptions>>
+
+  /** Encrypts the signing keys where they rest. 32 or more characters, the same in every process; a list is for changing it: the first encrypts, all decrypt. Default: they rest as they are, in a file that only its owner reads. */
+  readonly secret?: string | readonly string[]
+
+  /** Your own private signing keys as JWKs, in place of generated ones; the first of each algorithm signs, the others are published only. One must be for RS256. Default: generated, and rotated by `lifetimes.signingKey`. */
+  readonly keys?: readonly JsonWebKey[]
+
+  /** A secret of 32 or more characters from which pairwise `sub` values are made. Never change it. Default: no client can be pairwise. */
+  readonly pairwiseSalt?: string
+
+  /** Lets `jwks_uri`, `sector_identifier_uri` and `backchannel_logout_uri` be at private addresses, and http: `true`, or a list of addresses and CIDR ranges. For development; refused where NODE_ENV is production. Default: `false`. */
+  readonly allowPrivateAddresses?: boolean | readonly string[]
 
   /** The time in milliseconds since 1970, for tests that move it. Default: `Date.now`. */
   clock?(): number

@@ -1,19 +1,27 @@
 import type { Clients } from './clients/clients.js'
-import { ClientRegistry, staticClients } from './clients/registry.js'
+import { ClientRegistry } from './clients/registry.js'
+import { staticClients } from './clients/static-clients.js'
+import { endedByHost } from './endpoints/logout.js'
 import { serverMetadata } from './endpoints/metadata.js'
 import { wellKnown } from './endpoints/well-known.js'
 import { createEvents, type ProviderEmitter } from './events.js'
 import { type Grants, grantRegistry } from './grant-registry.js'
 import { HostCheck } from './http/host-check.js'
-import { documentEndpoint } from './http/machine.js'
 import { PageWriter } from './http/pages.js'
 import { createRouter, handlersOf } from './http/router.js'
 import { compileTemplates } from './http/templates.js'
+import { KeySet } from './keys/key-set.js'
+import { SIGNING_ALGS } from './keys/keys.js'
+import { OwnKeys } from './keys/own-keys.js'
+import { createSealer } from './keys/sealing.js'
+import type { SigningKeys } from './keys/signing-keys.js'
 import type { Middleware, RequireTokenOptions } from './middleware.js'
-import type { HostUser, OAuthProviderOptions } from './options.js'
+import type { HostRequest, HostUser, OAuthProviderOptions } from './options.js'
+import { createOutgoing } from './outgoing/create.js'
 import { requireToken } from './require-token.js'
 import { endpointsOf, routeTable } from './routes.js'
 import type { Runtime } from './runtime.js'
+import { Sessions } from './sessions/sessions.js'
 import { resolveSettings } from './settings.js'
 import { openStore } from './store/open.js'
 
@@ -32,6 +40,24 @@ export interface OAuthProvider extends Middleware {
   readonly clients: Clients
   /** What users allowed, to be read and revoked. */
   readonly grants: Grants
+  /** The keys that sign ID tokens, to be listed and rotated. They also rotate by themselves. */
+  readonly keys: SigningKeys
+  /**
+   * Tells the clients that the user has signed in to from this browser that the login has ended (OpenID Connect Back-Channel Logout). For a
+   * sign-out of your own: call it before you end the session. Answers how many clients are told; that happens in the background.
+   *
+   * @throws StoreUnavailableError while the store cannot answer.
+   */
+  logoutSession(req: HostRequest): Promise<number>
+  /**
+   * Tells the clients that a user has signed in to that all sessions of this user have ended (OpenID Connect Back-Channel Logout), when you end
+   * them yourself: "sign out everywhere", an account that is closed. Answers how many clients are told; that happens in the background. What the
+   * user granted stays, see `grants.revokeUser`.
+   *
+   * @throws ConfigurationError where `userId` is no id.
+   * @throws StoreUnavailableError while the store cannot answer.
+   */
+  logoutUser(userId: string | number): Promise<number>
   /** What happens, for logs, metrics and mails. Without a listener for `server.error` and `warning`, these go to the console. */
   readonly events: ProviderEmitter
   /**
@@ -57,24 +83,39 @@ export function oauthProvider<User extends object = HostUser>(
   const settings = resolveSettings(options)
   const template = compileTemplates(settings.templates)
   const { events, emit } = createEvents()
-  const clients = staticClients(settings, settings.clock())
-  const store = openStore(settings.store, settings.clock)
-  const runtime: Runtime = { settings, store, clients, now: settings.clock, emit }
+  const { allowPrivateAddresses, clock: now } = settings
+  // Whatever the host may have got wrong is refused before a file is made.
+  const ownKeys = settings.keys && new OwnKeys(settings.keys)
+  const clients = staticClients(settings, now(), ownKeys?.algs ?? SIGNING_ALGS)
+  const outgoing = createOutgoing({ allowPrivateAddresses, now })
+  const sealer = createSealer(settings.secrets)
+  const store = openStore(settings.store, now)
+  const keys = ownKeys ?? new KeySet({ settings, store, sealer, now, emit })
+  const runtime: Runtime = { settings, store, clients, keys, sealer, outgoing, now, emit }
 
-  const routes = routeTable(runtime)
-  const metadata = documentEndpoint(serverMetadata(settings, endpointsOf(routes)))
+  const sessions = new Sessions(runtime)
+  const routes = routeTable(runtime, sessions)
+  const metadata = serverMetadata(settings, endpointsOf(routes), keys.algs)
   const pages = new PageWriter(settings, emit, template)
   const hostCheck = new HostCheck(settings, emit)
   const router = createRouter(handlersOf(routes, metadata, pages, emit), (req) => hostCheck.look(req))
+  keys.start()
   return Object.assign(router as unknown as Middleware, {
-    wellKnown: wellKnown(settings, metadata),
+    wellKnown: wellKnown(settings, metadata, emit),
     requireToken: (...needed: [scopes?: string | readonly string[], options?: RequireTokenOptions]) =>
       requireToken(runtime, needed),
     clients: new ClientRegistry(runtime),
     grants: grantRegistry(store, emit),
+    keys: { list: () => keys.list(), rotate: () => keys.rotate() },
+    logoutSession: (req: HostRequest) => endedByHost(runtime, sessions, req),
+    logoutUser: (userId: string | number) => sessions.logoutUser(userId),
     events,
     purge: () => purge(runtime),
-    close: async () => store.close(),
+    close: async () => {
+      sessions.close()
+      keys.close()
+      await store.close()
+    },
   })
 }
 

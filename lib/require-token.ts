@@ -1,20 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { covers, scopesFor } from './authorization/resource.js'
+import { covers, guardedAs, scopesAt } from './authorization/resource.js'
+import { challenge } from './bearer/challenge.js'
+import { insufficientScope, liveToken } from './bearer/check.js'
+import { bearerToken, type PresentedToken } from './bearer/presented.js'
 import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } from './errors.js'
+import { repeatsAuthorization } from './http/authorization-header.js'
 import { refuseAtHost } from './http/machine.js'
 import type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js'
 import type { Runtime } from './runtime.js'
-import { knownScopes, type Settings } from './settings.js'
+import { knownScopes } from './scopes.js'
+import type { Settings } from './settings.js'
 import type { FoundRecord } from './store/records.js'
-import { accessTokenData } from './tokens/access-token.js'
-import { findByHandle } from './tokens/find.js'
-import { expiryOf } from './tokens/handle.js'
 import { anObject, describe, refuseUnknown } from './validation.js'
 
 /** How often a grant's `lastUsedAt` is written, in milliseconds. */
 const TOUCH_EVERY = 3_600_000
-/** RFC 6750 §2.1 */
-const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
 
 /**
  * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750).
@@ -40,7 +40,7 @@ export function requireToken(
   return async (req, res, next) => {
     const resource = fixedResource ?? resourceOf(runtime, req)
     try {
-      const token = bearerToken(req)
+      const token = bearerToken(presentedToken(req))
       const auth = await check(runtime, token, scopes, resource)
       ;(req as { auth?: TokenAuth }).auth = auth
     } catch (error) {
@@ -56,18 +56,11 @@ async function check(
   scopes: readonly string[],
   resource: string,
 ): Promise<TokenAuth> {
-  const now = runtime.now()
-  const record = await findByHandle(runtime.store, 'access', token)
-  if (record === undefined) throw invalidToken('token_unknown')
-  if (!record.alive) throw invalidToken('grant_revoked')
-  const expiresAt = expiryOf(record.id)
-  if (expiresAt <= now) throw invalidToken('token_expired')
-  const data = accessTokenData(record)
-  if (!covers(data.audience, resource)) throw invalidToken('token_for_other_resource')
+  const { record, data, expiresAt } = await liveToken(runtime, token, resource)
   // A resource that knows some scopes only sees no others, whatever else the token is for.
-  const granted = scopesFor(data.scopes, [resource], runtime.settings)
+  const granted = scopesAt(data.scopes, [resource], runtime.settings)
   if (!scopes.every((scope) => granted.includes(scope))) throw insufficientScope(scopes)
-  void touch(runtime, record, now)
+  void touch(runtime, record, runtime.now())
   return {
     token,
     clientId: data.clientId,
@@ -80,12 +73,14 @@ async function check(
 }
 
 /** A resource that no token could be for would lock everybody out. */
-function guardedResource({ resources, origin }: Settings, options: RequireTokenOptions): string | undefined {
+function guardedResource(settings: Settings, options: RequireTokenOptions): string | undefined {
+  const { resources, origin } = settings
   const option = 'requireToken(scopes, options)'
   refuseUnknown(`${option}.`, anObject(option, options), ['resource'])
   const { resource } = options
   if (resource === undefined) return undefined
-  if (typeof resource === 'string' && covers([origin, ...resources.keys()], resource)) return resource
+  if (typeof resource === 'string' && covers([origin, ...resources.keys()], resource))
+    return guardedAs(resource, settings)
   throw new ConfigurationError(
     `${option}.resource`,
     `is ${describe(resource)}`,
@@ -93,21 +88,10 @@ function guardedResource({ resources, origin }: Settings, options: RequireTokenO
   )
 }
 
-/** The token from the Authorization header and nowhere else: in a query it would be logged, and beside another one it would be a riddle. */
-function bearerToken(req: IncomingMessage): string {
-  const { authorization } = req.headers
-  if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) throw noToken()
-  const [, token] = BEARER.exec(authorization) ?? []
-  if (token === undefined || hasTwo(req, 'authorization') || sendsTokenElsewhere(req)) {
-    throw new OAuthError(
-      'invalid_request',
-      'Send one access token, as Authorization: Bearer and the token.',
-      {
-        reason: 'token_malformed',
-      },
-    )
-  }
-  return token
+/** How a request presents its token: in the header and nowhere else, for in a query it would be logged, and beside another one it would be a riddle. */
+function presentedToken(req: IncomingMessage): PresentedToken {
+  const ambiguous = repeatsAuthorization(req) || sendsTokenElsewhere(req)
+  return { authorization: req.headers.authorization, ambiguous }
 }
 
 /** RFC 6750 §2: one request, one method. In a JSON body the name is the API's own. */
@@ -118,15 +102,6 @@ function sendsTokenElsewhere(req: IncomingMessage): boolean {
   return isForm && body?.access_token !== undefined
 }
 
-/** Node drops a second Authorization header without a word. */
-function hasTwo(req: IncomingMessage, name: string): boolean {
-  let count = 0
-  for (let index = 0; index < req.rawHeaders.length; index += 2) {
-    if (req.rawHeaders[index]?.toLowerCase() === name) count++
-  }
-  return count > 1
-}
-
 /**
  * The resource that a request is for. A path that URLs spell otherwise (dot segments, a backslash, a whole URL) reaches another route
  * in Express than it names, so it is no resource of its own: only a token for the whole origin opens it.
@@ -135,9 +110,7 @@ function resourceOf({ settings }: Runtime, req: IncomingMessage): string {
   const { originalUrl = '/' } = req as { originalUrl?: string }
   const url = settings.origin + originalUrl.split('?', 1)[0]
   if (!URL.canParse(url) || new URL(url).href !== url) return settings.origin
-  if (settings.resources.size === 0) return url
-  const above = [...settings.resources.keys()].filter((resource) => covers([resource], url))
-  return above.sort((a, b) => b.length - a.length)[0] ?? settings.origin
+  return guardedAs(url, settings)
 }
 
 function refuse(
@@ -163,21 +136,14 @@ function refuse(
   })
 }
 
-/** RFC 6750 §3, RFC 9728 §5.1. Where no token came, no error is named. */
+/** RFC 9728 §5.1 */
 function challengeFor(refusal: OAuthError, scopes: readonly string[], resource: string): string {
   const { origin, pathname } = new URL(resource)
   const path = pathname === '/' ? '' : pathname
-  const attributes = [
-    ...(refusal.reason === 'token_missing'
-      ? []
-      : [
-          ['error', refusal.code],
-          ['error_description', refusal.message],
-        ]),
-    ...(scopes.length > 0 ? [['scope', scopes.join(' ')]] : []),
-    ['resource_metadata', `${origin}/.well-known/oauth-protected-resource${path}`],
-  ]
-  return `Bearer ${attributes.map(([name, value]) => `${name}="${value}"`).join(', ')}`
+  return challenge(refusal, {
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+    resource_metadata: `${origin}/.well-known/oauth-protected-resource${path}`,
+  })
 }
 
 /** Notes the use, to the hour, without making the request wait for it or depend on it. */
@@ -192,26 +158,4 @@ async function touch(
   } catch (error) {
     emit('server.error', { error, endpoint: 'requireToken' })
   }
-}
-
-function noToken(): OAuthError {
-  return new OAuthError(
-    'invalid_token',
-    'No access token was sent: add the header Authorization: Bearer and the token.',
-    {
-      reason: 'token_missing',
-    },
-  )
-}
-
-function invalidToken(reason: string): OAuthError {
-  return new OAuthError('invalid_token', 'The access token is not valid here, has expired or was revoked.', {
-    reason,
-  })
-}
-
-function insufficientScope(scopes: readonly string[]): OAuthError {
-  return new OAuthError('insufficient_scope', `This needs the scope: ${scopes.join(' ')}`, {
-    reason: 'insufficient_scope',
-  })
 }

@@ -2,12 +2,15 @@ import { ClientAuthenticator } from './client-auth/authenticate.js'
 import { authorize, authorizeByPost } from './endpoints/authorize.js'
 import { refuseWithdrawal, showApplications, withdraw } from './endpoints/authorized-applications.js'
 import { decideConsent, refuseConsent, showConsent } from './endpoints/consent.js'
+import { decideLogout, logout, refuseLogout } from './endpoints/logout.js'
 import { token } from './endpoints/token.js'
+import { userinfo } from './endpoints/userinfo.js'
 import type { Route } from './http/router.js'
 import type { Runtime } from './runtime.js'
+import type { Sessions } from './sessions/sessions.js'
 
 /** The table of contents: every endpoint under the mount, but for the metadata document, which is made from it. */
-export function routeTable(runtime: Runtime): readonly Route[] {
+export function routeTable(runtime: Runtime, sessions: Sessions): readonly Route[] {
   const authenticator = new ClientAuthenticator(runtime)
   return [
     {
@@ -34,7 +37,34 @@ export function routeTable(runtime: Runtime): readonly Route[] {
       path: '/token',
       member: 'token_endpoint',
       kind: 'machine',
-      post: (request) => token(runtime, authenticator, request),
+      methods: { POST: (request) => token(runtime, authenticator, request) },
+    },
+    {
+      path: '/userinfo',
+      member: 'userinfo_endpoint',
+      kind: 'machine',
+      methods: {
+        GET: (request) => userinfo(runtime, request),
+        POST: (request) => userinfo(runtime, request),
+        formOptional: true,
+      },
+    },
+    {
+      path: '/jwks',
+      member: 'jwks_uri',
+      kind: 'document',
+      document: () => runtime.keys.published(),
+    },
+    {
+      path: '/logout',
+      member: 'end_session_endpoint',
+      kind: 'form',
+      authorizes: false,
+      methods: {
+        GET: (request) => logout(runtime, sessions, request),
+        POST: (request) => decideLogout(runtime, sessions, request),
+        refused: (request) => refuseLogout(runtime, request),
+      },
     },
     {
       path: '/authorized-applications',

@@ -1,4 +1,6 @@
 import type { Emit } from './events.js'
+import type { Keys, Sealer } from './keys/keys.js'
+import type { Outgoing } from './outgoing/outgoing.js'
 import type { Settings } from './settings.js'
 import type { Client } from './store/records.js'
 import type { Store } from './store/store.js'
@@ -9,6 +11,10 @@ export interface Runtime {
   readonly store: Store
   /** The clients of the option `clients`, by id. All others are in the store. */
   readonly clients: ReadonlyMap<string, Client>
+  readonly keys: Keys
+  /** Undefined where the option `secret` is not given. */
+  readonly sealer: Sealer | undefined
+  readonly outgoing: Outgoing
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly emit: Emit

@@ -1,26 +1,24 @@
+import type { ServerResponse } from 'node:http'
 import type { Awaitable } from './awaitable.js'
 import { ConfigurationError } from './errors.js'
 import { resolveIssuer } from './issuer.js'
 import { resolveLifetimes } from './lifetimes.js'
 import type {
+  AuthContext,
   ClientMetadata,
   HostRequest,
   HostUser,
+  JsonWebKey,
   Lifetimes,
+  LoginHints,
   OAuthProviderOptions,
-  ScopeOptions,
   SqliteDatabase,
 } from './options.js'
+import { type Resource, resolveResources } from './resources.js'
+import { defaultScopes, resolveScopes, type Scope } from './scopes.js'
+import { longSecret, longSecrets, privateAddresses } from './secrets.js'
 import type { Store } from './store/store.js'
-import { suggestion } from './suggestion.js'
-import { aBoolean, anArray, anObject, aString, describe, method, refuseUnknown } from './validation.js'
-
-export interface Scope {
-  readonly name: string
-  readonly description: string
-  readonly required: boolean
-  readonly default: boolean
-}
+import { anArray, aString, describe, method, oneOf, refuseUnknown } from './validation.js'
 
 /** The options, checked and completed. Nothing looks at the options again after this. */
 export interface Settings {
@@ -37,7 +35,16 @@ export interface Settings {
   readonly findUser: (id: string) => Promise<HostUser | undefined>
   readonly currentUser: (req: HostRequest) => Awaitable<unknown>
   readonly authTime: ((req: HostRequest) => Awaitable<Date | number | undefined | null>) | undefined
-  readonly loginUrl: (req: HostRequest, returnTo: string) => string
+  readonly authContext: ((req: HostRequest) => Awaitable<AuthContext | undefined>) | undefined
+  readonly loginUrl: (req: HostRequest, returnTo: string, hints: LoginHints) => string
+  readonly logout: ((req: HostRequest, res: ServerResponse) => unknown) | undefined
+  readonly claims:
+    | ((
+        user: HostUser,
+        context: { readonly scopes: readonly string[] },
+      ) => Awaitable<Readonly<Record<string, unknown>>>)
+    | undefined
+  readonly idTokenClaims: 'minimal' | 'scopes'
   readonly scopes: ReadonlyMap<string, Scope>
   /** What a request that names no scope asks for. */
   readonly defaultScopes: readonly string[]
@@ -46,8 +53,14 @@ export interface Settings {
   readonly templates: string | undefined
   readonly render: OAuthProviderOptions['render'] | undefined
   readonly lifetimes: Lifetimes
-  /** RFC 8707 resource to the scopes that it knows, undefined for all. Empty: every URL on the issuer's origin is a resource. */
-  readonly resources: ReadonlyMap<string, readonly string[] | undefined>
+  /** By URL (RFC 8707). Empty: every URL on the issuer's origin is a resource. */
+  readonly resources: ReadonlyMap<string, Resource>
+  /** The option `secret`: the first one encrypts. Empty where it is not given. */
+  readonly secrets: readonly string[]
+  /** The host's own signing keys; undefined where they are generated. */
+  readonly keys: readonly JsonWebKey[] | undefined
+  readonly pairwiseSalt: string | undefined
+  readonly allowPrivateAddresses: boolean | readonly string[]
   readonly clock: () => number
 }
 
@@ -56,7 +69,11 @@ const OPTIONS: Record<keyof OAuthProviderOptions, true> = {
   findUser: true,
   currentUser: true,
   authTime: true,
+  authContext: true,
   loginUrl: true,
+  logout: true,
+  claims: true,
+  idTokenClaims: true,
   scopes: true,
   clients: true,
   store: true,
@@ -64,16 +81,11 @@ const OPTIONS: Record<keyof OAuthProviderOptions, true> = {
   render: true,
   lifetimes: true,
   resources: true,
+  secret: true,
+  keys: true,
+  pairwiseSalt: true,
+  allowPrivateAddresses: true,
   clock: true,
-}
-
-const SENTENCE = 'Give the sentence that the user reads: "See your photos".'
-
-const OFFLINE_ACCESS: Scope = {
-  name: 'offline_access',
-  description: 'Keep this access while you are away',
-  required: true,
-  default: false,
 }
 
 export function resolveSettings<User extends object>(options: OAuthProviderOptions<User>): Settings {
@@ -88,8 +100,6 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     throw new ConfigurationError('findUser', 'is missing', 'Pass findUser: (id) => users.get(id).')
   }
   const scopes = resolveScopes(options.scopes === undefined ? {} : options.scopes)
-  const asked = [...scopes.values()].filter((scope) => scope.name !== OFFLINE_ACCESS.name)
-  const marked = [...scopes.values()].filter((scope) => scope.default)
   const settings: Settings = {
     issuer: options.issuer,
     origin: issuer.origin,
@@ -99,15 +109,23 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     findUser: userLookup(findUser),
     currentUser: method(options, 'currentUser') ?? defaultCurrentUser,
     authTime: method(options, 'authTime'),
+    authContext: method(options, 'authContext'),
     loginUrl: resolveLoginUrl(loginUrl),
+    logout: method(options, 'logout'),
+    claims: method(options, 'claims') as Settings['claims'],
+    idTokenClaims: oneOf('idTokenClaims', options.idTokenClaims, ['minimal', 'scopes']) ?? 'minimal',
     scopes,
-    defaultScopes: (marked.length > 0 ? marked : asked).map((scope) => scope.name),
+    defaultScopes: defaultScopes(scopes),
     clients: anArray('clients', clients),
     store: resolveStore(store),
     templates: aString('templates', options.templates),
     render: method(options, 'render'),
     lifetimes: resolveLifetimes(lifetimes),
     resources: resolveResources(resources, scopes),
+    secrets: longSecrets('secret', options.secret),
+    keys: options.keys && anArray('keys', options.keys),
+    pairwiseSalt: longSecret('pairwiseSalt', options.pairwiseSalt),
+    allowPrivateAddresses: privateAddresses(options.allowPrivateAddresses),
     clock: method(options, 'clock') ?? Date.now,
   }
   return Object.freeze(settings)
@@ -136,8 +154,8 @@ function defaultCurrentUser(req: HostRequest): unknown {
 
 function resolveLoginUrl(loginUrl: unknown): Settings['loginUrl'] {
   if (typeof loginUrl === 'function') {
-    return (req, returnTo) => {
-      const url: unknown = loginUrl(req, returnTo)
+    return (req, returnTo, hints) => {
+      const url: unknown = loginUrl(req, returnTo, hints)
       if (typeof url === 'string' && url !== '') return url
       throw new ConfigurationError('loginUrl', `gave ${describe(url)}`, 'Return the URL of your login page.')
     }
@@ -149,75 +167,12 @@ function resolveLoginUrl(loginUrl: unknown): Settings['loginUrl'] {
       "Pass a path such as '/login', an http or https URL, or a function; a fragment (#) cannot be kept.",
     )
   }
-  // Nothing in the value is percent-encoded: login pages and their sanitizers drop what is.
-  return (_req, returnTo) => `${loginUrl}${loginUrl.includes('?') ? '&' : '?'}return_to=${returnTo}`
-}
-
-function resolveScopes(given: Readonly<Record<string, string | ScopeOptions>>): ReadonlyMap<string, Scope> {
-  const scopes = new Map<string, Scope>([[OFFLINE_ACCESS.name, OFFLINE_ACCESS]])
-  for (const [name, value] of Object.entries(anObject('scopes', given))) {
-    const option = `scopes['${name}']`
-    if (!isScopeToken(name)) {
-      throw new ConfigurationError(
-        option,
-        'is not a scope name',
-        'Use printable ASCII without space, quote or backslash.',
-      )
-    }
-    const scope = typeof value === 'string' ? { description: value } : anObject(option, value, SENTENCE)
-    refuseUnknown(`${option}.`, scope, ['description', 'required', 'default'])
-    if (typeof scope.description !== 'string' || scope.description === '') {
-      throw new ConfigurationError(`${option}.description`, `is ${describe(scope.description)}`, SENTENCE)
-    }
-    scopes.set(name, {
-      name,
-      description: scope.description,
-      required: aBoolean(`${option}.required`, scope.required) ?? true,
-      default: aBoolean(`${option}.default`, scope.default) ?? false,
-    })
+  const separator = loginUrl.includes('?') ? '&' : '?'
+  return (_req, returnTo, { loginHint }) => {
+    const hint = loginHint === undefined ? '' : `&login_hint=${encodeURIComponent(loginHint)}`
+    // Nothing in return_to is percent-encoded: login pages and their sanitizers drop what is.
+    return `${loginUrl}${separator}return_to=${returnTo}${hint}`
   }
-  return scopes
-}
-
-/** RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ) */
-export function isScopeToken(value: string): boolean {
-  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
-}
-
-function resolveResources(
-  given: NonNullable<OAuthProviderOptions['resources']>,
-  scopes: ReadonlyMap<string, Scope>,
-): Settings['resources'] {
-  const resources = new Map<string, readonly string[] | undefined>()
-  for (const [resource, value] of Object.entries(anObject('resources', given))) {
-    const option = `resources['${resource}']`
-    if (!/^https?:\/\/[^?#]+$/.test(resource) || !URL.canParse(resource)) {
-      throw new ConfigurationError(
-        option,
-        'is not the URL of an API',
-        "Write it with scheme and host, without query and fragment: 'https://photos.example/api'.",
-      )
-    }
-    refuseUnknown(`${option}.`, anObject(option, value), ['scopes'])
-    resources.set(resource, value.scopes && knownScopes(`${option}.scopes`, value.scopes, scopes))
-  }
-  return resources
-}
-
-/** The same list, if every one of it is among the option `scopes`. */
-export function knownScopes(
-  option: string,
-  names: readonly string[],
-  scopes: ReadonlyMap<string, Scope>,
-): readonly string[] {
-  const unknown = anArray(option, names).find((name) => !scopes.has(name))
-  if (unknown === undefined) return names
-  const meant = suggestion(String(unknown), [...scopes.keys()])
-  throw new ConfigurationError(
-    option,
-    `names the unknown scope ${describe(unknown)}`,
-    meant ? `Did you mean '${meant}'?` : 'Add it to the option scopes.',
-  )
 }
 
 function resolveStore(store: Settings['store']): Settings['store'] {

@@ -35,6 +35,16 @@ export function aBoolean(option: string, value: boolean | undefined): boolean | 
   throw wrong(option, value, 'Pass true or false.')
 }
 
+/** One of these words, or nothing. */
+export function oneOf<Word extends string>(
+  option: string,
+  value: Word | undefined,
+  words: readonly Word[],
+): Word | undefined {
+  if (value === undefined || words.includes(value)) return value
+  throw wrong(option, value, `Pass '${words.join("' or '")}'.`)
+}
+
 export function anArray<T>(option: string, value: readonly T[]): readonly T[] {
   if (Array.isArray(value)) return value
   throw wrong(option, value, 'Pass an array.')
@@ -62,7 +72,7 @@ export function anId(option: string, value: unknown): string {
   throw wrong(option, value, 'Pass the id as a string or a number.')
 }
 
-function wrong(option: string, value: unknown, remedy: string): ConfigurationError {
+export function wrong(option: string, value: unknown, remedy: string): ConfigurationError {
   return new ConfigurationError(option, `is ${describe(value)}`, remedy)
 }
 

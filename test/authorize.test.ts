@@ -187,8 +187,8 @@ describe('what goes back to the client', () => {
       expectErrorRedirect(host, await ask({ response_type }), 'invalid_request')
   })
 
-  test('a response_mode other than query is refused, not ignored', async () => {
-    for (const response_mode of ['fragment', 'form_post', 'web_message', 'foo'])
+  test('a response_mode that is not there is refused, not ignored', async () => {
+    for (const response_mode of ['fragment', 'web_message', 'query.jwt', 'FORM_POST', 'foo'])
       expectErrorRedirect(host, await ask({ response_mode }), 'invalid_request')
     expectCode(host, await approve({ response_mode: 'query' }))
   })
@@ -202,6 +202,12 @@ describe('what goes back to the client', () => {
     ['code_challenge', [CHALLENGE, 'x']],
     ['code_challenge_method', ['S256', 'plain']],
     ['max_age', ['1', '2']],
+    ['claims', ['{}', '{"userinfo":{}}']],
+    ['id_token_hint', ['a', 'b']],
+    ['login_hint', ['alice', 'bob']],
+    ['acr_values', ['1', '2']],
+    ['ui_locales', ['en', 'de']],
+    ['display', ['page', 'popup']],
     ['request', ['a', 'b']],
     ['request_uri', ['https://a.example', 'https://b.example']],
     ['registration', ['{}', '[]']],

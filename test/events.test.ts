@@ -345,7 +345,7 @@ describe('each outcome has its own reason, once:', () => {
     ],
     ['methods_conflict', 'token.refused', (own) => post(own, right, { authorization: basic('conf', 'x') })],
     ['method_not_registered', 'token.refused', (own) => post(own, right)],
-    ['method_not_supported', 'token.refused', (own) => post(own, { client_assertion: 'a.b.c' })],
+    ['assertion_type_unknown', 'token.refused', (own) => post(own, { client_assertion: 'a.b.c' })],
     ['basic_malformed', 'token.refused', (own) => post(own, {}, { authorization: 'Basic !' })],
     ['client_id_missing', 'token.refused', (own) => post(own, { client_secret: 'x' })],
     [

@@ -1,7 +1,16 @@
 import cors from 'cors'
 import helmet from 'helmet'
-import { Agent } from './support/agent.js'
-import { authorizeUrl, callApi, decide, getCode, redeem, signedIn, toConsent } from './support/flow.js'
+import { Agent, inputValue } from './support/agent.js'
+import {
+  authorizeUrl,
+  callApi,
+  decide,
+  getCode,
+  getTokens,
+  redeem,
+  signedIn,
+  toConsent,
+} from './support/flow.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
 
 const ORIGIN = 'https://spa.example'
@@ -25,7 +34,7 @@ function expectOpenToEveryOrigin(headers: Headers): void {
   expect(headers.get('access-control-expose-headers')).toMatch(/WWW-Authenticate.*Retry-After/)
 }
 
-function expectPageHeaders(headers: Headers): void {
+function expectPageHeaders(headers: Headers, { posts = false } = {}): void {
   expectPrivate(headers)
   expect(headers.get('x-frame-options')).toBe('DENY')
   expect(REFERRER_POLICIES).toContain(headers.get('referrer-policy'))
@@ -34,7 +43,8 @@ function expectPageHeaders(headers: Headers): void {
   expect(headers.get('access-control-allow-credentials')).toBeNull()
   const policy = headers.get('content-security-policy') ?? ''
   expect(policy).not.toContain('form-action')
-  expect(policy).not.toContain('script-src')
+  expect(policy.includes('script-src')).toBe(posts)
+  if (posts) expect(policy).toMatch(/; script-src 'nonce-[\w+/]{22}=='; /)
   expect(policy).not.toContain('unsafe-inline')
   expect(policy.split('; ')).toEqual(
     expect.arrayContaining(["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"]),
@@ -63,7 +73,7 @@ describe.each(HOSTS)('on %s', (_, options) => {
   })
   afterAll(() => host.close())
 
-  describe('HDR-01 every answer of /token is private, never sniffed, and readable by every origin', () => {
+  describe('HDR-01 every answer of /token and /userinfo is private, never sniffed, and readable by every origin', () => {
     test('success', async () => {
       const { code } = await getCode(host)
       const { status, headers } = await redeem(host, code)
@@ -100,6 +110,46 @@ describe.each(HOSTS)('on %s', (_, options) => {
       }
     })
 
+    test.each<[string, RequestInit, number]>([
+      ['GET without a token', {}, 401],
+      ['GET with a wrong token', { headers: { authorization: 'Bearer x' } }, 401],
+      ['POST without a token', { method: 'POST' }, 401],
+      [
+        'POST with two tokens',
+        { method: 'POST', body: new URLSearchParams('access_token=a&access_token=b') },
+        400,
+      ],
+      ['PUT', { method: 'PUT' }, 405],
+      ['preflight', { method: 'OPTIONS' }, 204],
+    ])('/userinfo: %s', async (_, init, expected) => {
+      const { status, headers } = await fetch(`${host.issuer}/userinfo`, init)
+      expect(status).toBe(expected)
+      expect(headers.get('set-cookie')).toBeNull()
+      expectPrivate(headers)
+      expectOpenToEveryOrigin(headers)
+      if (expected === 204) expect(headers.get('access-control-allow-methods')).toBe('GET, POST')
+      if (expected === 405) expect(headers.get('allow')).toBe('GET, POST')
+      if (expected === 401)
+        expect(headers.get('www-authenticate')).toMatch(/^Bearer (?:error=.+, )?realm="[^"]+"$/)
+    })
+
+    test('/userinfo: success, by GET and by POST', async () => {
+      const { access_token } = await getTokens(host, { params: { scope: 'openid' } })
+      const authorization = `Bearer ${access_token}`
+      for (const init of [
+        { headers: { authorization } },
+        { method: 'POST', headers: { authorization } },
+        { method: 'POST', body: new URLSearchParams({ access_token }) },
+      ]) {
+        const { status, headers } = await fetch(`${host.issuer}/userinfo`, init)
+        expect(status).toBe(200)
+        expect(headers.get('content-type')).toMatch(/^application\/json/)
+        expect(headers.get('set-cookie')).toBeNull()
+        expectPrivate(headers)
+        expectOpenToEveryOrigin(headers)
+      }
+    })
+
     test('the store is down', async () => {
       const other = await startHost(options)
       await other.oauth.close()
@@ -124,6 +174,8 @@ describe.each(HOSTS)('on %s', (_, options) => {
       '/authorize?client_id=nobody',
       '/authorize?client_id=conf&redirect_uri=https://evil.example',
       '/consent/nothing',
+      '/logout?client_id=nobody',
+      '/logout?id_token_hint=x',
     ])('GET %s', async (path) => {
       for (const origin of [ORIGIN, 'null', host.origin]) {
         const page = await new Agent(host).get(host.issuer + path, { origin })
@@ -166,12 +218,38 @@ describe.each(HOSTS)('on %s', (_, options) => {
       expect(page.status).toBe(200)
       expectPageHeaders(page.headers)
     })
+
+    test('the pages of the logout, before and after', async () => {
+      const agent = await signedIn(host, 'alice')
+      const page = await agent.get(`${host.issuer}/logout`, { origin: ORIGIN })
+      expect(page.text).toContain('name="decision"')
+      const _csrf = inputValue(page, '_csrf')
+      const undecided = await agent.post(`${host.issuer}/logout`, { _csrf })
+      expect(undecided.status).toBe(400)
+      const expired = await agent.post(`${host.issuer}/logout`, { _csrf: 'x', decision: 'approve' })
+      expect(expired.status).toBe(403)
+      const after = await agent.post(`${host.issuer}/logout`, { _csrf, decision: 'approve' })
+      const nobody = await new Agent(host).get(`${host.issuer}/logout`, { origin: 'null' })
+      for (const { status } of [page, after, nobody]) expect(status).toBe(200)
+      for (const { headers } of [page, undecided, expired, after, nobody]) expectPageHeaders(headers)
+    })
+
+    test('the page that posts an answer has one script, by nonce, and tells the client where it comes from', async () => {
+      const params = { response_mode: 'form_post', prompt: 'none' }
+      const page = await new Agent(host).get(authorizeUrl(host, { params }), { origin: ORIGIN })
+      expect(page.status).toBe(200)
+      expectPageHeaders(page.headers, { posts: true })
+      expect(page.headers.get('referrer-policy')).toBe('origin')
+    })
   })
 
   test('DISC-11 documents are public and readable by every origin', async () => {
     for (const url of [
       `${host.issuer}/.well-known/oauth-authorization-server`,
+      `${host.issuer}/.well-known/openid-configuration`,
+      `${host.issuer}/jwks`,
       `${host.origin}/.well-known/oauth-authorization-server/oauth`,
+      `${host.origin}/.well-known/openid-configuration/oauth`,
       `${host.origin}/.well-known/oauth-protected-resource/api`,
     ]) {
       const response = await fetch(url, { headers: { origin: ORIGIN } })
@@ -219,11 +297,20 @@ describe("HDR-05 a wrong method is 405 with Allow, an unknown path is the host's
 
   const MACHINES = [
     ['/oauth/token', 'POST'],
+    ['/oauth/userinfo', 'GET, POST'],
+    ['/oauth/jwks', 'GET, HEAD'],
     ['/oauth/.well-known/oauth-authorization-server', 'GET, HEAD'],
+    ['/oauth/.well-known/openid-configuration', 'GET, HEAD'],
     ['/.well-known/oauth-authorization-server/oauth', 'GET, HEAD'],
+    ['/.well-known/openid-configuration/oauth', 'GET, HEAD'],
     ['/.well-known/oauth-protected-resource', 'GET, HEAD'],
   ] as const
-  const PAGES = ['/oauth/authorize', '/oauth/consent/x', '/oauth/authorized-applications'] as const
+  const PAGES = [
+    '/oauth/authorize',
+    '/oauth/consent/x',
+    '/oauth/logout',
+    '/oauth/authorized-applications',
+  ] as const
 
   test.each(MACHINES)('%s allows %s', async (path, allowed) => {
     for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND']) {
@@ -277,17 +364,25 @@ describe("HDR-05 a wrong method is 405 with Allow, an unknown path is the host's
     '/oauth/consent',
     '/oauth/consent/',
     '/oauth/consent/a/b',
-    '/oauth/jwks',
+    '/oauth/jwks/',
+    '/oauth/jwks/x',
+    '/oauth/userinfo/',
+    '/oauth/UserInfo',
+    '/oauth/logout/',
+    '/oauth/logout/x',
     '/oauth/register',
     '/oauth/introspect',
     '/oauth/revoke',
-    '/oauth/userinfo',
     '/oauth/__proto__',
     '/oauth/constructor',
     '/.well-known/oauth-authorization-server',
     '/.well-known/oauth-authorization-server/other',
     '/.well-known/oauth-protected-resourcex',
     '/.well-known/openid-configuration',
+    '/.well-known/openid-configuration/other',
+    '/.well-known/openid-configuration/oauth/',
+    '/oauth/.well-known',
+    '/oauth/.well-known/oauth-protected-resource',
   ])('%s falls through', async (path) => {
     for (const method of ['GET', 'POST', 'DELETE']) {
       const response = await fetch(host.origin + path, { method })

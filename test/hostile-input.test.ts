@@ -19,6 +19,7 @@ import {
   toConsent,
   VERIFIER,
 } from './support/flow.js'
+import { readFormPost } from './support/form-post.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
 
 let host: Host
@@ -81,6 +82,22 @@ const AUTHORIZE = [
   'response_mode',
   'login_hint',
   'ui_locales',
+  'claims',
+  'acr_values',
+  'display',
+  'id_token_hint',
+  'request',
+  'request_uri',
+  'registration',
+] as const
+const LOGOUT = [
+  'id_token_hint',
+  'client_id',
+  'post_logout_redirect_uri',
+  'state',
+  'logout_hint',
+  'ui_locales',
+  'decision',
 ] as const
 const TOKEN = [
   'grant_type',
@@ -92,6 +109,8 @@ const TOKEN = [
   'refresh_token',
   'scope',
   'resource',
+  'client_assertion',
+  'client_assertion_type',
 ] as const
 
 describe('ROB-01 lists and objects in place of a value', () => {
@@ -119,6 +138,30 @@ describe('ROB-01 lists and objects in place of a value', () => {
         expect(destination(page).searchParams.get('code')).toBeNull()
         expect(page.location).not.toMatch(/object|Object|\[/)
       }
+    }
+  })
+
+  test.each(LOGOUT)('/logout: %s', async (name) => {
+    for (const shape of shapes(name)) {
+      const page = await alice.get(`${host.issuer}/logout?${shape}`)
+      expect([200, 400]).toContain(page.status)
+      expect(page.text).not.toMatch(/\[object|value="[ab]"/)
+      const posted = await postForm(`${host.issuer}/logout`, `${shape}&decision=approve`)
+      expect([200, 303, 400]).toContain(posted.status)
+    }
+  })
+
+  test('/userinfo: access_token', async () => {
+    for (const parser of [undefined, true, false]) {
+      const other = await startHost({
+        ...(parser !== undefined && { before: (app) => app.use(express.urlencoded({ extended: parser })) }),
+      })
+      for (const shape of shapes('access_token')) {
+        const response = await postForm(`${other.issuer}/userinfo`, shape)
+        expect([400, 401]).toContain(response.status)
+        expect(await response.text()).not.toMatch(/object|toString|\[/)
+      }
+      await other.close()
     }
   })
 
@@ -170,7 +213,9 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
       other.app.use(((error, _req, res, _next) => {
         res.status(error.status ?? 500).end()
       }) as express.ErrorRequestHandler)
-      for (const path of ['/token', '/authorize', '/consent/x', '/authorized-applications']) {
+      for (const path of [
+        ...['/token', '/userinfo', '/authorize', '/consent/x', '/logout', '/authorized-applications'],
+      ]) {
         const url = `${other.issuer}${path}`
         const response = await expectCheap(
           () => postForm(url, body),
@@ -180,7 +225,9 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
         // One unknown parameter is ignored, and to the page of applications goes only who is signed in.
         const ignored = response.headers.get('location') ?? ''
         if (response.status === 303)
-          expect(ignored).toMatch(/^\/oauth\/authorize\?a%5Bb%5D|^\/login\?return_to=\/oauth\//)
+          expect(ignored).toMatch(
+            /^\/oauth\/authorize\?a%5Bb%5D|^\/oauth\/logout$|^\/login\?return_to=\/oauth\//,
+          )
         else expect(response.status).toBeGreaterThanOrEqual(400)
       }
       await other.close()
@@ -279,6 +326,11 @@ describe('ROB-04 ROB-11 no value takes long to refuse', () => {
         'resource',
         'client_id',
         'state',
+        'response_mode',
+        'max_age',
+        'claims',
+        'id_token_hint',
+        'acr_values',
       ] as const) {
         const ask = (given: string) => alice.get(authorizeUrl(host, { params: { [name]: given } }))
         const page = await expectCheap(
@@ -288,6 +340,104 @@ describe('ROB-04 ROB-11 no value takes long to refuse', () => {
         expect([303, 400, 413]).toContain(page.status)
         if (name === 'redirect_uri' || name === 'client_id') expect(page.location).toBeUndefined()
       }
+      for (const name of LOGOUT) {
+        const ask = (given: string) =>
+          alice.get(`${host.issuer}/logout?${new URLSearchParams({ [name]: given })}`)
+        const page = await expectCheap(
+          () => ask(value),
+          () => ask('x'),
+        )
+        expect([200, 400, 413]).toContain(page.status)
+        expect(page.location).toBeUndefined()
+      }
+    }
+    for (const value of lengths(longest(make)).map(make)) {
+      const ask = (given: string) =>
+        postForm(`${host.issuer}/userinfo`, `${new URLSearchParams({ access_token: given })}`)
+      const { status } = await expectCheap(
+        () => ask(value),
+        () => ask('x'),
+      )
+      expect(status).toBe(401)
+    }
+  })
+})
+
+describe('ROB-07 what is no JWT of ours gets the normal error of its endpoint', () => {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const header = { alg: 'RS256', typ: 'JWT', kid: 'test-RS256' }
+  const claims = () => ({
+    iss: host.issuer,
+    aud: 'conf',
+    sub: 'alice',
+    iat: 1,
+    exp: 4e9,
+    jti: 'a'.repeat(32),
+  })
+  const made = (head: unknown, body: unknown) => `${part(head)}.${part(body)}.AAAA`
+  const jwts: readonly (readonly [string, () => string])[] = [
+    ['one part', () => 'x'],
+    ['two parts', () => 'e30.e30'],
+    ['four parts', () => 'e30.e30.e30.e30'],
+    ['ten parts', () => Array(10).fill('e30').join('.')],
+    ['empty parts', () => '..'],
+    ['five parts, as a JWE has', () => `${part({ alg: 'RSA-OAEP', enc: 'A256GCM' })}.AA.AA.AA.AA`],
+    ['padding', () => `${made(header, claims())}==`],
+    ['a header that is no JSON', () => `AAAA.${part(claims())}.AAAA`],
+    ['a header that is a list', () => made([], claims())],
+    ['a header that is null', () => made(null, claims())],
+    ['a payload that is a list', () => made(header, [])],
+    ['a payload that is a text', () => made(header, 'x')],
+    ['no signature', () => `${part(header)}.${part(claims())}.`],
+    ['alg none', () => `${part({ alg: 'none' })}.${part(claims())}.`],
+    ['alg none with a kid', () => `${part({ ...header, alg: 'none' })}.${part(claims())}.`],
+    ['HS256', () => made({ ...header, alg: 'HS256' }, claims())],
+    ['crit', () => made({ ...header, crit: ['x'], x: 1 }, claims())],
+    ['b64 false', () => made({ ...header, b64: false, crit: ['b64'] }, claims())],
+    ['zip', () => made({ ...header, zip: 'DEF' }, claims())],
+    [
+      'a key of the sender',
+      () => made({ ...header, jwk: { kty: 'oct', k: 'AA' }, jku: 'http://x' }, claims()),
+    ],
+    ['a kid of Object.prototype', () => made({ ...header, kid: '__proto__' }, claims())],
+    ['a kid that is SQL', () => made({ ...header, kid: "' OR '1'='1" }, claims())],
+    ['a kid that is a list', () => made({ ...header, kid: ['test-RS256'] }, claims())],
+    ['exp as a text', () => made(header, { ...claims(), exp: 'tomorrow' })],
+    ['exp of 1e308', () => made(header, { ...claims(), exp: 1e308 })],
+    ['exp below zero', () => made(header, { ...claims(), exp: -1 })],
+    [
+      'members twice',
+      () => `${part(header)}.${Buffer.from('{"sub":"a","sub":"b"}').toString('base64url')}.AAAA`,
+    ],
+    ['deep nesting', () => `${part(header)}.${Buffer.from('['.repeat(3000)).toString('base64url')}.AAAA`],
+    ['4 KB', () => made(header, { ...claims(), x: 'a'.repeat(3000) })],
+  ]
+
+  test.each(jwts)('%s', async (_, make) => {
+    const jwt = make()
+    const page = await alice.get(authorizeUrl(host, { params: { id_token_hint: jwt, prompt: 'none' } }))
+    expect(destination(page).searchParams.get('error')).toBe('invalid_request')
+    const logout = await alice.get(`${host.issuer}/logout?${new URLSearchParams({ id_token_hint: jwt })}`)
+    expect([logout.status, logout.location]).toEqual([400, undefined])
+
+    const assertion = {
+      grant_type: 'refresh_token',
+      refresh_token: 'x',
+      client_assertion: jwt,
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    }
+    const token = await postForm(`${host.issuer}/token`, `${new URLSearchParams(assertion)}`)
+    expect([token.status, ((await token.json()) as { error: string }).error]).toEqual([401, 'invalid_client'])
+
+    const header = { authorization: `Bearer ${jwt}` }
+    for (const [url, init] of [
+      [`${host.issuer}/userinfo`, { headers: header }],
+      [`${host.origin}/api/read`, { headers: header }],
+      [`${host.issuer}/userinfo`, { method: 'POST', body: new URLSearchParams({ access_token: jwt }) }],
+    ] as const) {
+      const { status, headers } = await fetch(url, init)
+      expect(status).toBe(401)
+      expect(headers.get('www-authenticate')).toContain('error="invalid_token"')
     }
   })
 })
@@ -372,6 +522,16 @@ describe('INJ-05 SQL and NUL are ordinary wrong values', () => {
       }
       const page = await alice.get(`${host.issuer}/consent/${encodeURIComponent(value)}`)
       expect(page.status).toBe(400)
+      for (const name of LOGOUT) {
+        const query = new URLSearchParams({ [name]: value })
+        expect([200, 400]).toContain((await alice.get(`${host.issuer}/logout?${query}`)).status)
+      }
+      const form = `${new URLSearchParams({ access_token: value })}`
+      const userinfo = await postForm(`${host.issuer}/userinfo`, form)
+      expect([userinfo.status, await userinfo.text()]).toEqual([
+        401,
+        expect.not.stringMatching(/sqlite|DROP/i),
+      ])
       expect(
         (
           await callApi(host, '/api/read', undefined, {
@@ -413,7 +573,19 @@ test('INJ-07 every authorization response carries iss, once, byte for byte that 
       }),
     ),
   )
-  for (const { searchParams } of answers) {
+  const byForm = [{ scope: 'nope' }, { prompt: 'none', scope: 'write' }, { response_type: 'token' }, {}]
+  const posted = await Promise.all(
+    byForm.map((params) => {
+      const more = { response_mode: 'form_post', ...params }
+      return alice.get(authorizeUrl(host, { client: 'first', params: more }))
+    }),
+  )
+  const members = [
+    ...answers.map(({ searchParams }) => searchParams),
+    ...posted.map((it) => readFormPost(it).members),
+  ]
+  expect(members).toHaveLength(17)
+  for (const searchParams of members) {
     expect(searchParams.getAll('iss')).toEqual([metadata.issuer])
     for (const name of new Set(searchParams.keys())) expect(searchParams.getAll(name)).toHaveLength(1)
     expect(searchParams.has('error') === searchParams.has('code')).toBe(false)
@@ -451,6 +623,10 @@ test('INJ-08 no parameter sends the browser elsewhere', async () => {
       `${host.issuer}/authorized-applications?`,
       `${consent.url}?`,
       `${host.issuer}/authorize?`,
+      `${host.issuer}/logout?`,
+      `${host.issuer}/logout?client_id=conf&`,
+      `${host.issuer}/userinfo?`,
+      `${host.issuer}/jwks?`,
     ]) {
       for (const agent of [alice, new Agent(host)]) {
         const page = await agent.get(path + query)
@@ -474,15 +650,24 @@ test('INJ-10 no body and no query reaches Object.prototype', async () => {
     '__proto__=1',
     'constructor=1&toString=2&hasOwnProperty=3',
   ]) {
-    for (const path of ['/token', '/authorize', '/consent/x'])
+    for (const path of ['/token', '/userinfo', '/authorize', '/consent/x', '/logout'])
       expect((await postForm(`${other.issuer}${path}`, `${text}&client_id=pub`)).status).toBeLessThan(500)
     expect((await fetch(`${other.issuer}/authorize?${text}`)).status).toBe(400)
+    expect((await fetch(`${other.issuer}/logout?${text}`)).status).toBe(200)
     const json = await fetch(`${other.issuer}/token`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"__proto__":{"x":1},"constructor":{"prototype":{"x":1}}}',
     })
     expect(json.status).toBe(400)
+    for (const claims of [
+      '{"__proto__":{"x":1},"userinfo":{"__proto__":{"x":1}}}',
+      '{"userinfo":{"constructor":{"prototype":{"x":1}},"__proto__":null}}',
+      '{"id_token":{"__proto__":{"essential":true},"toString":null}}',
+    ]) {
+      const page = await new Agent(other).get(authorizeUrl(other, { params: { claims, scope: 'openid' } }))
+      expect(page.status).toBe(303)
+    }
     expect(({} as { x?: unknown }).x).toBeUndefined()
   }
   expect(other.events.filter(({ name }) => name === 'server.error')).toEqual([])
@@ -507,6 +692,16 @@ describe('what no HTTP library would send', () => {
     ['dot segments', request('GET /oauth/consent/../authorize HTTP/1.1')],
     ['a whole URL', request('GET http://evil.test/oauth/authorize HTTP/1.1')],
     ['a fragment in the request line', request('GET /oauth/authorize?client_id=conf#x HTTP/1.1')],
+    ['Bearer of garbage', request('GET /oauth/userinfo HTTP/1.1', 'Authorization: Bearer \xff\xfe')],
+    [
+      'two Authorization headers',
+      request('GET /oauth/userinfo HTTP/1.1', 'Authorization: Bearer a', 'Authorization: Bearer b'),
+    ],
+    ['a method of its own for a document', request('BREW /oauth/jwks HTTP/1.1')],
+    [
+      'broken percent-encoding in a logout',
+      request('GET /oauth/logout?client_id=%zz&state=%&post_logout_redirect_uri=%ff HTTP/1.1'),
+    ],
     ['HTTP/1.0 without Host', 'GET /oauth/authorize HTTP/1.0\r\n\r\n'],
     [
       'a cookie of garbage',
@@ -567,7 +762,7 @@ test('ROB-08 AUTHZ-08 a parameter in body and query of POST /authorize: the body
 test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code or token by accident', async () => {
   // Nothing is remembered for the client whose requests are mutated, so that no code can come of a right one.
   await host.oauth.grants.revokeUser('alice')
-  const tokens = await getTokens(host, { agent: alice, client: 'pub' })
+  const tokens = await getTokens(host, { agent: alice, client: 'pub', params: { scope: 'openid read' } })
   const { page } = await toConsent(host, { agent: alice, params: { prompt: 'consent' } })
   const random = generator('hostile')
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!
@@ -609,6 +804,10 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
     'a'.repeat(300),
     tokens.refresh_token,
     tokens.access_token,
+    String(tokens.id_token),
+    '{}',
+    '{"userinfo":[]}',
+    '..',
     CHALLENGE,
     VERIFIER,
     page.url,
@@ -641,6 +840,15 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
     resource: `${host.origin}/api`,
     _csrf: 'x',
     decision: 'approve',
+    response_mode: 'form_post',
+    nonce: 'n',
+    max_age: '100',
+    claims: '{"userinfo":{"name":null},"id_token":{"auth_time":{"essential":true}}}',
+    id_token_hint: String(tokens.id_token),
+    access_token: 'x',
+    client_assertion: `${tokens.id_token}`,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    post_logout_redirect_uri: 'https://rp.example/out',
   }
   const PATHS = [
     '/oauth/authorize',
@@ -648,10 +856,24 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
     '/oauth/token',
     new URL(page.url).pathname,
     '/oauth/authorized-applications',
+    '/oauth/userinfo',
+    '/oauth/jwks',
+    '/oauth/logout',
     '/oauth/.well-known/oauth-authorization-server',
+    '/oauth/.well-known/openid-configuration',
     '/.well-known/oauth-protected-resource/api',
     '/api/read',
     '/api/write',
+  ]
+  /** What a request needs to get anywhere; the others each make most requests fail early. */
+  const OFTEN = [
+    'response_type',
+    'client_id',
+    'redirect_uri',
+    'scope',
+    'code_challenge',
+    'code_challenge_method',
+    'prompt',
   ]
   const TYPES = [
     'application/x-www-form-urlencoded',
@@ -675,7 +897,7 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
 
   const one = async () => {
     const form = Object.entries(RIGHT)
-      .filter(() => random() < 0.7)
+      .filter(([name]) => random() < (OFTEN.includes(name) ? 0.85 : 0.3))
       .flatMap(([name, value]) => {
         const pair = `${encode(random() < 0.1 ? mutate(name) : name)}=${encode(random() < 0.3 ? mutate(value) : value)}`
         return random() < 0.05 ? [pair, pair] : [pair]
@@ -703,6 +925,7 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
     // Nobody presented the token of the form, nor a living code or refresh token of this client.
     if (location.startsWith('https:')) expect(location).not.toMatch(/[?&]code=/)
     if (path === '/oauth/token') expect(text).not.toContain('access_token')
+    expect(text).not.toMatch(/name="code"|"sub":/)
     if (location !== '')
       expect(location).toMatch(/^(\/oauth\/|\/login\?return_to=\/oauth\/|https:\/\/rp\.example\/cb\?)/)
   }

@@ -494,12 +494,13 @@ describe('prompt', () => {
     expect((await agent.get(path)).text).toContain('name="decision"')
   })
 
-  test('login by a user who signed in within the same second is satisfied', async () => {
+  test('login sends even who signed in within the same second to the login, and then is satisfied', async () => {
     const host = await start({ provider: { authTime: () => Math.floor(host.now() / 1000) } })
     const agent = await signedIn(host, 'alice')
-    expect((await agent.follow(authorizeUrl(host, { params: { prompt: 'login' } }))).text).toContain(
-      'name="decision"',
-    )
+    const { url } = await agent.follow(authorizeUrl(host, { params: { prompt: 'login' } }))
+    const returnTo = new URL(url).searchParams.get('return_to') ?? ''
+    expect(returnTo).toMatch(/^\/oauth\/consent\/[\w-]{64}$/)
+    expect((await agent.login('alice', returnTo)).text).toContain('name="decision"')
   })
 
   test.each<[string, (now: number) => unknown]>([

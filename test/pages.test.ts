@@ -19,7 +19,7 @@ async function start(provider: HostOptions['provider'], more: HostOptions = {}):
   host = await startHost({ ...(provider && { provider }), ...more })
 }
 
-/** The pages as a user meets them: an error, consent, on to the client after a login, and the connected applications. */
+/** The pages as a user meets them: an error, consent, on to the client after a login or by a form, the connected applications, and signing out. */
 async function everyPage(): Promise<Record<PageName, Page>> {
   const agent = new Agent(host)
   const error = await agent.get(`${host.issuer}/authorize`)
@@ -29,7 +29,15 @@ async function everyPage(): Promise<Record<PageName, Page>> {
   const again = new URL((await toLogin(agent)).url)
   const onward = await agent.login('alice', again.pathname)
   const applications = await agent.get(`${host.issuer}/authorized-applications`)
-  return { error, consent, continue: onward, 'authorized-applications': applications }
+  const posting = await agent.get(
+    authorizeUrl(host, { params: { response_mode: 'form_post', prompt: 'none' } }),
+  )
+  const logout = await agent.get(`${host.issuer}/logout`)
+  const loggedOut = await new Agent(host).get(`${host.issuer}/logout`)
+  return {
+    ...{ error, consent, continue: onward, 'form-post': posting },
+    ...{ 'authorized-applications': applications, logout, 'logged-out': loggedOut },
+  }
 
   async function toLogin(browser: Agent): Promise<{ url: string }> {
     const page = await browser.get(authorizeUrl(host))
@@ -39,17 +47,23 @@ async function everyPage(): Promise<Record<PageName, Page>> {
 }
 
 describe('the built-in pages', () => {
-  test('are whole documents in UTF-8, without script, handler, frame or remote content', async () => {
+  test('are whole documents in UTF-8, without handler, frame or remote content, and with no script but one', async () => {
     await start({})
     for (const [name, page] of Object.entries(await everyPage())) {
       expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
       expect(page.text).toMatch(/^<!DOCTYPE html>\s*<html lang="en"/)
       expect(page.text).toMatch(/<title>[^<]+ – localhost:\d+<\/title>/)
       expect(page.text).not.toMatch(
-        /<script|<iframe|<object|<embed|<img|<link|\son\w+=|javascript:|@import|url\(/i,
+        /<iframe|<object|<embed|<img|<link|<script(?! nonce=)|\son\w+=|javascript:|@import|url\(/i,
       )
+      // Of all of them one has a script, which posts its form.
+      expect(page.text.match(/<script/g) ?? []).toHaveLength(name === 'form-post' ? 1 : 0)
       const remote = [...page.text.matchAll(/(?:href|src|action)="([^"]*)"/g)].map(([, url]) => url!)
-      const allowed = name === 'continue' ? /^https:\/\/rp\.example\/cb\?code=/ : /^\/(?!\/)/
+      const elsewhere: Partial<Record<string, RegExp>> = {
+        continue: /^https:\/\/rp\.example\/cb\?code=/,
+        'form-post': /^https:\/\/rp\.example\/cb$/,
+      }
+      const allowed = elsewhere[name] ?? /^\/(?!\/)/
       for (const url of remote) expect(url).toMatch(allowed)
     }
   })
@@ -85,7 +99,10 @@ describe('the built-in pages', () => {
 })
 
 describe('the option templates', () => {
-  const pages: PageName[] = ['error', 'consent', 'continue', 'authorized-applications']
+  const pages: PageName[] = [
+    ...(['error', 'consent', 'continue', 'form-post', 'authorized-applications'] as const),
+    ...(['logout', 'logged-out'] as const),
+  ]
 
   test.each(pages)('overrides %s alone; the others and the layout stay', async (name) => {
     await start({ templates: folder({ [`${name}.ejs`]: '<p>MINE <%= title %></p>' }) })
@@ -174,6 +191,7 @@ describe('the option render', () => {
       newScopes: [{ name: 'read', description: 'Read your things', optional: false, checked: true }],
       grantedScopes: [],
       resources: [],
+      claims: [],
       action: expect.stringMatching(/^\/oauth\/consent\/[\w-]+$/),
       csrfToken: expect.any(String),
       notice: undefined,
@@ -184,6 +202,33 @@ describe('the option render', () => {
       refresh: expect.stringContaining('https://rp.example/cb?code='),
       client: { name: 'Confidential' },
       destination: { kind: 'web', host: 'rp.example' },
+    })
+    expect(locals['form-post']).toEqual({
+      ...every,
+      action: 'https://rp.example/cb',
+      members: [
+        { name: 'code', value: expect.any(String) },
+        { name: 'state', value: 'the-state' },
+        { name: 'iss', value: host.issuer },
+      ],
+      client: { name: 'Confidential' },
+      destination: { kind: 'web', host: 'rp.example' },
+    })
+    expect(locals.logout).toEqual({
+      ...every,
+      user: { id: 'alice', name: 'Alice', email: 'alice@host.example' },
+      client: undefined,
+      returns: false,
+      parameters: [],
+      action: '/oauth/logout',
+      csrfToken: expect.any(String),
+      notice: undefined,
+    })
+    expect(locals['logged-out']).toEqual({
+      ...every,
+      outcome: 'signed-out',
+      client: undefined,
+      returnTo: undefined,
     })
     expect(locals['authorized-applications']).toEqual({
       ...every,
@@ -251,7 +296,7 @@ describe('what comes from elsewhere is shown as text', () => {
   const MATHS = ['$', '{1337*1337} {{1337*1337}} <%=1337*1337%> #{1337*1337}'].join('')
 
   function expectText(page: Page): void {
-    expect(page.text).not.toMatch(/<svg|<img|<script/i)
+    expect(page.text).not.toMatch(/<svg|<img|<script(?! nonce="[\w+/=]+">document)/i)
     expect(page.text).not.toContain('1787569')
     expect(page.text).not.toMatch(/(?:href|src|action)="\s*(?:javascript|data):/i)
     // No value ends its attribute: every tag is one of ours.
@@ -304,6 +349,13 @@ describe('what comes from elsewhere is shown as text', () => {
       'nonce',
       'resource',
       'code_challenge',
+      'max_age',
+      'claims',
+      'id_token_hint',
+      'acr_values',
+      'claims_locales',
+      'display',
+      'request',
     ]
     for (const value of [EVIL, "'-alert(1)-'", 'javascript:alert(1)', MATHS, '<!--', '</style><script>']) {
       for (const name of parameters) {

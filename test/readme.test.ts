@@ -5,11 +5,15 @@ import { parseSync } from '@swc/core'
 import express, { type Express } from 'express'
 import session from 'express-session'
 import supertest from 'supertest'
-import { type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
+import type { Route } from '../lib/http/router.js'
+import { type ClientMetadata, type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
 import { routeTable } from '../lib/routes.js'
 import type { Runtime } from '../lib/runtime.js'
 import { resolveSettings } from '../lib/settings.js'
-import { callApi, decide, getCode, redeem, signedIn, toConsent } from './support/flow.js'
+import { claimScopes, claimsOfScope } from '../lib/standard-claims.js'
+import { encode, inputValue } from './support/agent.js'
+import { clients } from './support/clients.js'
+import { authorizeUrl, callApi, decide, getCode, redeem, signedIn, toConsent } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -27,8 +31,30 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     const text = section('Options')
     for (const name of membersOf('lib/options.ts', 'ScopeOptions'))
       expect(text).toMatch(new RegExp(`\\b${name}\\b`))
-    expect(membersOf('lib/options.ts', 'ResourceOptions')).toEqual(['scopes'])
-    expect(text).toContain('URL to `{ scopes }`')
+    expect(text).toContain(`URL to \`{ ${membersOf('lib/options.ts', 'ResourceOptions').join(', ')} }\``)
+    expect(text).toContain(`\`{ ${membersOf('lib/options.ts', 'AuthContext').join(', ')} }\``)
+  })
+
+  test('hints for the login', () => {
+    for (const name of membersOf('lib/options.ts', 'LoginHints'))
+      expect(block('login-hints')).toMatch(new RegExp(`\\b${name}\\b`))
+  })
+
+  test('claims, by scope', () => {
+    const table = new Map<string, string[]>()
+    for (const [scope = '', claims = ''] of rows('Claims')) {
+      const [name = ''] = coded(scope)
+      table.set(name, sorted([...(table.get(name) ?? []), ...coded(claims)]))
+    }
+    const known = claimScopes.map((scope): [string, string[]] => [scope, sorted(claimsOfScope(scope))])
+    expect(Object.fromEntries(table)).toEqual({ openid: ['sub'], ...Object.fromEntries(known) })
+  })
+
+  test('members of a signing key', () => {
+    const listed = [...block('keys').matchAll(/\b(kid|alg|state|createdAt|signsFrom)\b/g)].map(
+      ([, name]) => name,
+    )
+    expect(listed).toEqual(membersOf('lib/keys/signing-keys.ts', 'SigningKey'))
   })
 
   test('client metadata', () => {
@@ -47,8 +73,8 @@ describe('the tables of the README name what there is, and nothing else:', () =>
   test('members of req.auth and of the provider', () => {
     const auth = rows('Guarding your API').map(([name = '']) => coded(name)[0]?.replace('()', ''))
     expect(sorted(auth)).toEqual(sorted(membersOf('lib/middleware.ts', 'TokenAuth')))
-    const provider = rows('The provider').map(
-      ([name = '']) => /^oauth\.(\w+)/.exec(coded(name)[0] ?? '')?.[1],
+    const provider = rows('The provider').flatMap(([names = '']) =>
+      coded(names).map((name) => /^oauth\.(\w+)/.exec(name)?.[1]),
     )
     expect(sorted(provider.filter(Boolean))).toEqual(sorted(membersOf('lib/provider.ts', 'OAuthProvider')))
   })
@@ -70,15 +96,17 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     const table = rows('Routes')
       .map(([route = '', methods]) => [coded(route)[0], methods])
       .filter(([route]) => !route?.startsWith('/.well-known/'))
-    const routes = routeTable({} as Runtime).map((route) => [
-      route.path,
-      route.kind === 'machine' ? 'POST, OPTIONS' : 'GET, HEAD, POST',
-    ])
+    const methodsOf = (route: Route) => {
+      if (route.kind === 'document') return 'GET, HEAD, OPTIONS'
+      if (route.kind !== 'machine') return 'GET, HEAD, POST'
+      return route.methods.GET === undefined ? 'POST, OPTIONS' : 'GET, POST, OPTIONS'
+    }
+    const routes = routeTable({} as Runtime, {} as never).map((route) => [route.path, methodsOf(route)])
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(routes))
   })
 
   test('error codes', () => {
-    const table = rows('Errors').slice(0, 5)
+    const table = rows('Errors').filter(isPlace)
     const named = table
       .flatMap(([, text = '']) => coded(text))
       .filter((name) => /^[a-z]+_[a-z_]+$/.test(name))
@@ -91,7 +119,7 @@ describe('the tables of the README name what there is, and nothing else:', () =>
   })
 
   test('reasons', () => {
-    const table = rows('Errors').slice(5)
+    const table = rows('Errors').filter((row) => !isPlace(row))
     const named = new Set(
       table.flatMap(([, text = '']) => coded(text)).filter((name) => name !== 'metadata_'),
     )
@@ -101,8 +129,13 @@ describe('the tables of the README name what there is, and nothing else:', () =>
 
   test('codes of warnings', () => {
     const [, line = ''] = /^Codes of `warning`: (.*)$/m.exec(section('Events')) ?? []
-    const codes = [...read('lib/http/host-check.ts').matchAll(/#warn\(\s*'(\w+)'/g)].map(([, code]) => code)
-    expect(codes.length).toBeGreaterThan(0)
+    const texts = sources().filter((text) => text.includes("emit('warning', {"))
+    const codes = texts.flatMap((text) =>
+      [...text.matchAll(/(?:#warn\(|\bcode: |\[)\s*'([a-z]+(?:_[a-z]+)+)',\s*(?:message: )?['`][A-Z]/g)].map(
+        ([, code]) => code,
+      ),
+    )
+    expect(codes.length).toBeGreaterThan(4)
     expect(sorted(coded(line))).toEqual(sorted(codes))
   })
 
@@ -121,6 +154,13 @@ describe('the tables of the README name what there is, and nothing else:', () =>
   })
 })
 
+const signingOut: ClientMetadata = {
+  client_id: 'signing-out',
+  client_secret: 'signing-out-secret',
+  redirect_uris: ['https://rp.example/cb'],
+  post_logout_redirect_uris: ['https://rp.example/'],
+}
+
 describe('on a real host', () => {
   let host: Host
   const shown = new Map<string, Set<string>>()
@@ -128,6 +168,7 @@ describe('on a real host', () => {
     host = await startHost({
       provider: {
         authTime: () => 0,
+        clients: [...clients, signingOut],
         render: (page, locals) => {
           shown.set(page, new Set([...(shown.get(page) ?? []), ...leaves(locals)]))
           const next = locals.url ? `<meta http-equiv="refresh" content="0;url=${locals.url}">` : ''
@@ -152,7 +193,16 @@ describe('on a real host', () => {
       await agent.get(page.url)
     }
     await toConsent(host, { agent, params: { scope: 'read write' } })
+    const claims = JSON.stringify({ userinfo: { email: null } })
+    await toConsent(host, { agent, params: { scope: 'openid', claims } })
+    await agent.get(authorizeUrl(host, { params: { response_mode: 'form_post', prompt: 'none' } }))
     await agent.get('/oauth/authorized-applications')
+    const { client_id, post_logout_redirect_uris: [post_logout_redirect_uri] = [] } = signingOut
+    for (const decision of ['deny', 'approve']) {
+      const asked = { client_id, post_logout_redirect_uri }
+      const page = await agent.get(`/oauth/logout?${encode(asked)}`)
+      await agent.post('/oauth/logout', { ...asked, decision, _csrf: inputValue(page, '_csrf') })
+    }
 
     const [common = '', ...others] = section('Pages').split(/^`(?=[\w-]+\.ejs`)/m)
     const everywhere = tableOf(common).flatMap(([names = '']) => coded(names))
@@ -169,10 +219,11 @@ describe('on a real host', () => {
 
   test('the documents that the README lists are served', async () => {
     const documents = section('Routes').match(/`\/\.well-known\/[^`]+`/g) ?? []
-    expect(documents.length).toBeGreaterThan(3)
+    expect(documents.length).toBeGreaterThan(5)
     for (const document of documents) {
       const url = new URL(document.replaceAll('`', ''), host.origin)
-      if (url.pathname === '/.well-known/oauth-authorization-server') url.pathname = `/oauth${url.pathname}`
+      const atRoot = /\/oauth$|protected-resource/.test(url.pathname)
+      if (!atRoot) url.pathname = `/oauth${url.pathname}`
       expect({ url: url.pathname, status: (await fetch(url)).status }).toEqual({
         url: url.pathname,
         status: 200,
@@ -307,6 +358,24 @@ function section(heading: string): string {
   return end < 0 ? rest : rest.slice(0, end)
 }
 
+/** The code block after a mark in the text. */
+function block(mark: string): string {
+  const [, text] = new RegExp(`<!-- ${mark} -->\\n\`\`\`\\w+\\n(.*?)^\`\`\`$`, 'ms').exec(readme) ?? []
+  if (text === undefined) throw new Error(`README.md has no code block after <!-- ${mark} -->`)
+  return text
+}
+
+/** Every file of lib. */
+function sources(): string[] {
+  const files = readdirSync(path.join(root, 'lib'), { recursive: true }).map(String)
+  return files.filter((file) => file.endsWith('.ts')).map((file) => read(`lib/${file}`))
+}
+
+/** Whether a row of the section "Errors" is about a place and not about an event. */
+function isPlace([where = '']: readonly string[]): boolean {
+  return /^(?:`\/|`requireToken|anywhere)/.test(where)
+}
+
 function rows(heading: string): string[][] {
   return tableOf(section(heading))
 }
@@ -404,15 +473,8 @@ function keysOf(file: string, name: string): string[] {
   return expression.properties.map(nameOf)
 }
 
-/** What makes an error of a reason, and which of its arguments is the reason. */
-const REFUSALS: Readonly<Record<string, number>> = {
-  refuse: 1,
-  invalidGrant: 1,
-  invalidClient: 1,
-  interaction: 2,
-  invalidToken: 0,
-  refusal: 0,
-}
+/** What makes an error of a reason. That is one of its arguments; the others are sentences, error codes and no texts. */
+const REFUSALS = ['refuse', 'refusal', 'invalidGrant', 'invalidClient', 'invalidToken']
 
 /** Every reason in lib, but those that name a field of client metadata. */
 function reasons(): Set<string> {
@@ -431,9 +493,10 @@ function reasons(): Set<string> {
 function reasonsAt(node: Node): string[] {
   if (node.type === 'KeyValueProperty' && nameOf(node) === 'reason') return texts(node.value)
   if (node.type !== 'CallExpression') return []
-  const index = REFUSALS[String((node.callee as Node).value)]
-  const argument = index === undefined ? undefined : (node.arguments as { expression: unknown }[])[index]
-  return argument === undefined ? [] : texts(argument.expression)
+  if (!REFUSALS.includes(String((node.callee as Node).value))) return []
+  const codes = keysOf('lib/errors.ts', 'STATUS')
+  const found = (node.arguments as { expression: unknown }[]).flatMap(({ expression }) => texts(expression))
+  return found.filter((text) => !codes.includes(text))
 }
 
 /** The strings that an expression may come to. */

@@ -9,28 +9,36 @@ export type Step = 'login' | 'consent' | 'approved'
 export interface Situation {
   readonly request: AuthorizationRequest
   readonly client: Client
-  /** Who is signed in, and since when (milliseconds), where the host says it. */
-  readonly user: { readonly authenticatedAt?: number } | undefined
+  /** Who is signed in, and how and since when (milliseconds), where the host says it. */
+  readonly user:
+    | { readonly sub: string; readonly authenticatedAt?: number; readonly acr?: string }
+    | undefined
   /** What the user allowed this client before. */
   readonly grant: Grant | undefined
   /** Whether the browser has been at the host's login for this request. */
   readonly visitedLogin: boolean
 }
 
+/** @throws OAuthError where the request can only be refused: by this user, or without asking anybody. */
 export function decide(situation: Situation): Step {
   const { request, client, user, grant } = situation
   const silent = request.prompts.includes('none')
   if (user === undefined) {
-    if (silent) throw interaction('login_required', 'No user is signed in.', 'not_signed_in')
+    if (silent) throw refusal('login_required', 'No user is signed in.', 'not_signed_in')
     return 'login'
   }
-  if (mustSignInAgain(situation)) return 'login'
+  if (mustSignInAgain(situation)) {
+    if (silent) throw refusal('login_required', 'The user has to sign in again.', 'sign_in_too_old')
+    return 'login'
+  }
+  if (request.subs !== undefined && !request.subs.includes(user.sub))
+    throw refusal('login_required', 'Another user is signed in than the request is for.', 'other_user')
   const provesItself = clientProvesItself(client, request.redirectUri)
   if (provesItself && !request.prompts.includes('consent')) {
-    if (client.skipConsent || includesAll(grant, request)) return 'approved'
+    if (client.skipConsent || (request.claimsBeyondScopes === undefined && includesAll(grant, request)))
+      return 'approved'
   }
-  if (silent)
-    throw interaction('consent_required', 'The user has to be asked for consent.', 'consent_missing')
+  if (silent) throw refusal('consent_required', 'The user has to be asked for consent.', 'consent_missing')
   return 'consent'
 }
 
@@ -39,21 +47,38 @@ export function decide(situation: Situation): Step {
  * listen on a loopback port or claim a private-use scheme, so such clients are asked for every time (RFC 8252 §8.6).
  */
 export function clientProvesItself(client: Client, redirectUri: string): boolean {
-  return client.secret !== undefined || destinationOf(redirectUri).kind === 'web'
+  return client.confidential || destinationOf(redirectUri).kind === 'web'
 }
 
 /**
- * OpenID Connect Core §3.1.2.1: login and select_account send the user to the login page although they are signed in. Where the host
- * tells when the user signed in, that time counts for login; otherwise the first return from the login page does.
+ * OpenID Connect Core §3.1.2.1: the user is sent to the login page although signed in, where the request wants a newer or a stronger
+ * sign-in. Where the host tells when the user signed in, that time counts; otherwise the first return from the login page does.
  */
 function mustSignInAgain({ request, user, visitedLogin }: Situation): boolean {
+  const { prompts, maxAge, receivedAt } = request
   const authenticatedAt = user?.authenticatedAt
-  if (!request.prompts.includes('login') && !request.prompts.includes('select_account')) return false
-  if (request.prompts.includes('login') && authenticatedAt !== undefined) {
-    // Hosts keep whole seconds.
-    return Math.floor(authenticatedAt / 1000) < Math.floor(request.receivedAt / 1000)
+  if (prompts.includes('select_account') && !visitedLogin) return true
+  if (!hasWantedAcr(request, user?.acr)) {
+    if (!visitedLogin) return true
+    throw refusal(
+      'unmet_authentication_requirements',
+      'The user did not sign in in any of the ways that the request asks for as essential.',
+      'acr_unmet',
+    )
   }
-  return !visitedLogin
+  if (request.authTimeRequired && authenticatedAt === undefined) return !visitedLogin
+  const age = prompts.includes('login') ? 0 : maxAge
+  if (age === undefined) return false
+  if (authenticatedAt === undefined || (age === 0 && !visitedLogin)) return !visitedLogin
+  const notBefore = receivedAt - age * 1000
+  // Many hosts keep whole seconds: then a sign-in of the second in which the request came may be the one that it led to.
+  const wholeSeconds = visitedLogin && authenticatedAt % 1000 === 0
+  return authenticatedAt < (wholeSeconds ? Math.floor(notBefore / 1000) * 1000 : notBefore)
+}
+
+/** OpenID Connect Core §5.5.1.1: what is asked for as essential and not met is a failed sign-in. */
+function hasWantedAcr({ essentialAcr }: AuthorizationRequest, acr: string | undefined): boolean {
+  return essentialAcr === undefined || (acr !== undefined && essentialAcr.includes(acr))
 }
 
 /** Whether a grant holds everything that is asked for: each scope at each resource. */
@@ -72,8 +97,8 @@ export function includesScope(
   return resources.every((resource) => grant?.access[resource]?.includes(scope) ?? false)
 }
 
-function interaction(
-  code: 'login_required' | 'consent_required',
+function refusal(
+  code: 'login_required' | 'consent_required' | 'unmet_authentication_requirements',
   description: string,
   reason: string,
 ): OAuthError {

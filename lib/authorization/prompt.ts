@@ -1,6 +1,7 @@
 import { OAuthError } from '../errors.js'
 
-const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
+/** OpenID Connect Core §3.1.2.1 */
+export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
 export type Prompt = (typeof PROMPTS)[number]
 
 /** OpenID Connect Core §3.1.2.1 */

@@ -1,11 +1,15 @@
 import { OAuthError } from '../errors.js'
+import type { LoginHints } from '../options.js'
 import type { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
+import { type ClaimsRequest, scopeOfClaim } from '../standard-claims.js'
 import type { Client } from '../store/records.js'
+import { claimsBeyond, type RequestedClaims, requestedClaims } from './claims-request.js'
+import { requestedMaxAge } from './max-age.js'
 import { requestedChallenge } from './pkce.js'
 import { type Prompt, requestedPrompts } from './prompt.js'
 import { requestedResources, scopesFor } from './resource.js'
-import type { ResponseTarget } from './response.js'
+import { checkResponseMode, type ResponseTarget } from './response.js'
 import { requestedScopes, scopesOf } from './scope.js'
 
 /** A checked authorization request (RFC 6749 §4.1.1), as it waits for its user. */
@@ -20,6 +24,19 @@ export interface AuthorizationRequest extends ResponseTarget {
   readonly resources: readonly string[]
   readonly prompts: readonly Prompt[]
   readonly codeChallenge?: string
+  readonly nonce?: string
+  /** Seconds. */
+  readonly maxAge?: number
+  /** Whether the ID token must say when the user signed in. */
+  readonly authTimeRequired?: boolean
+  /** One of these authentication context class references must hold. */
+  readonly essentialAcr?: readonly string[]
+  /** The only users for whom the request is meant, as the client knows them; empty where nobody can meet its conditions. */
+  readonly subs?: readonly string[]
+  readonly claims?: ClaimsRequest
+  /** Those among `claims` that no scope of the request stands for, so that the user is asked for each. */
+  readonly claimsBeyondScopes?: readonly string[]
+  readonly loginHints: LoginHints
   /** Milliseconds. */
   readonly receivedAt: number
 }
@@ -34,6 +51,12 @@ const ONCE = [
   'prompt',
   'nonce',
   'max_age',
+  'claims',
+  'id_token_hint',
+  'login_hint',
+  'acr_values',
+  'ui_locales',
+  'display',
   'request',
   'request_uri',
   'registration',
@@ -54,38 +77,89 @@ export function readAuthorizationRequest(
   settings: Settings,
   now: number,
 ): AuthorizationRequest {
-  const refuse = (description: string, reason: string) =>
-    new OAuthError('invalid_request', description, { reason })
   parameters.refuseRepeated(ONCE)
   for (const [name, code] of UNSUPPORTED) {
     if (parameters.get(name) === undefined) continue
     throw new OAuthError(code, `The parameter ${name} is not supported.`, { reason: `${name}_not_supported` })
   }
   checkResponseType(parameters.get('response_type'), client)
-  const mode = parameters.get('response_mode')
-  if (mode !== undefined && mode !== 'query') throw refuse('response_mode must be query.', 'response_mode')
-
+  checkResponseMode(parameters, target.redirectUri)
   const prompts = requestedPrompts(parameters.get('prompt'))
-  const challenge = requestedChallenge(
+  const codeChallenge = requestedChallenge(
     parameters.get('code_challenge'),
     parameters.get('code_challenge_method'),
     client.requirePkce,
   )
   const named = parameters.all('resource')
   const resources = requestedResources(named.length > 0 ? named : [settings.origin], settings)
-  const available = scopesFor(scopesOf(client, settings), resources, settings)
+  const allowed = scopesOf(client, settings)
+  const available = scopesFor(allowed, resources, settings)
   const scopes = requestedScopes(parameters.get('scope'), available, settings.defaultScopes)
+  const asked = requestedClaims(parameters.get('claims'))
   return {
     clientId: client.id,
     redirectUri: target.redirectUri,
+    responseMode: target.responseMode,
     ...(parameters.get('redirect_uri') === undefined && { redirectUriLeftOut: true }),
-    ...(target.state !== undefined && { state: target.state }),
+    ...optional('state', target.state),
     scopes,
     resources,
     prompts,
-    ...(challenge !== undefined && { codeChallenge: challenge }),
+    ...optional('codeChallenge', codeChallenge),
+    ...identityRequest(parameters, client, asked, { scopes, allowed }),
+    loginHints: loginHints(parameters, prompts, asked),
     receivedAt: now,
   }
+}
+
+/** What OpenID Connect adds: how the user has to have signed in, and what the client wants to know (Core §3.1.2.1, §5.5). */
+function identityRequest(
+  parameters: Parameters,
+  client: Client,
+  asked: RequestedClaims,
+  { scopes, allowed }: { readonly scopes: readonly string[]; readonly allowed: readonly string[] },
+): Partial<AuthorizationRequest> {
+  const maxAge = requestedMaxAge(parameters.get('max_age'), client.defaultMaxAge)
+  // Without openid there is neither an ID token nor an answer of the userinfo endpoint to hold them.
+  const claims = allowedClaims(asked, scopes.includes('openid') ? allowed : [])
+  const beyond = claimsBeyond(claims, scopes)
+  return {
+    ...optional('nonce', parameters.get('nonce')),
+    ...optional('maxAge', maxAge),
+    ...((maxAge !== undefined || asked.authTime || client.requireAuthTime) && { authTimeRequired: true }),
+    ...(asked.acrEssential && asked.acr.length > 0 && { essentialAcr: asked.acr }),
+    ...optional('subs', asked.subs),
+    ...(claims.userinfo.length + claims.idToken.length > 0 && { claims }),
+    ...(beyond.length > 0 && { claimsBeyondScopes: beyond }),
+  }
+}
+
+/** A claim whose scope the client may not ask for is left out (OpenID Connect Core §5.5.1: no error either). */
+function allowedClaims({ userinfo, idToken }: RequestedClaims, scopes: readonly string[]): ClaimsRequest {
+  const isAllowed = (claim: string) => scopes.includes(scopeOfClaim(claim) ?? 'openid')
+  return { userinfo: userinfo.filter(isAllowed), idToken: idToken.filter(isAllowed) }
+}
+
+function loginHints(
+  parameters: Parameters,
+  prompts: readonly Prompt[],
+  { acr }: RequestedClaims,
+): LoginHints {
+  const list = (name: string) => parameters.get(name)?.split(' ').filter(Boolean) ?? []
+  const again = prompts.filter((prompt) => prompt === 'login' || prompt === 'select_account')
+  const acrValues = [...new Set([...acr, ...list('acr_values')])]
+  const uiLocales = list('ui_locales')
+  return {
+    ...optional('loginHint', parameters.get('login_hint')),
+    ...(acrValues.length > 0 && { acrValues }),
+    ...(uiLocales.length > 0 && { uiLocales }),
+    ...optional('display', parameters.get('display')),
+    ...(again.length > 0 && { prompts: again }),
+  }
+}
+
+function optional<Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { [K in Name]?: T })
 }
 
 function checkResponseType(responseType: string | undefined, client: Client): void {

@@ -1,4 +1,5 @@
 import { OAuthError } from '../errors.js'
+import { isIdentityScope } from '../scopes.js'
 import type { Settings } from '../settings.js'
 
 /** More than a client has use for in one token; each is looked up and compared. */
@@ -38,6 +39,13 @@ export function hostedResource(resource: string, settings: Resources): string | 
   return known ?? (normalized === settings.origin ? normalized : undefined)
 }
 
+/** The resource as which a URL of this host is guarded: itself, or with the option `resources` the nearest of these that it lies in. */
+export function guardedAs(url: string, { resources, origin }: Resources): string {
+  if (resources.size === 0) return url
+  const above = [...resources.keys()].filter((resource) => covers([resource], url))
+  return above.sort((a, b) => b.length - a.length)[0] ?? origin
+}
+
 /** Of what was granted, the part that a token request names; all of it where it names none (RFC 8707 §2.2). */
 export function narrowedResources(
   named: readonly string[],
@@ -64,19 +72,47 @@ export function covers(audience: readonly string[], resource: string): boolean {
   )
 }
 
-/** The scopes that mean something at these resources. */
+/** The scopes that mean something at these resources, and those of OpenID Connect, which are about the user and not about a resource. */
 export function scopesFor(
   scopes: readonly string[],
   resources: readonly string[],
   settings: Pick<Settings, 'resources'>,
 ): readonly string[] {
-  const known = resources.map((resource) => settings.resources.get(resource))
+  const known = scopesAt(scopes, resources, settings)
+  return scopes.filter((scope) => isIdentityScope(scope) || known.includes(scope))
+}
+
+/** The scopes that mean something at these resources. */
+export function scopesAt(
+  scopes: readonly string[],
+  resources: readonly string[],
+  settings: Pick<Settings, 'resources'>,
+): readonly string[] {
+  const known = resources.map((resource) => settings.resources.get(resource)?.scopes)
   if (known.includes(undefined)) return scopes
   return scopes.filter((scope) => known.some((list) => list?.includes(scope)))
 }
 
-/** Scheme and host in lower case, no slash at the end; undefined for what is no absolute URI without fragment (RFC 8707 §2). */
+/** The format of an access token for these resources (RFC 9068 where it is `jwt`). */
+export function accessTokenFormat(
+  audience: readonly string[],
+  { resources }: Pick<Settings, 'resources'>,
+): 'opaque' | 'jwt' {
+  const formats = new Set(audience.map((resource) => resources.get(resource)?.accessTokenFormat ?? 'opaque'))
+  if (formats.size === 1) return formats.has('jwt') ? 'jwt' : 'opaque'
+  throw new OAuthError(
+    'invalid_target',
+    'These resources take different kinds of access tokens. Ask for one after the other: name a resource in the token request.',
+    { reason: 'resources_differ' },
+  )
+}
+
+/**
+ * Scheme and host in lower case, no slash at the end; undefined for what is no absolute URI without fragment (RFC 8707 §2). No API has a
+ * user name in its URL, and on the consent page one could pass for the host.
+ */
 function normalizeResource(resource: string): string | undefined {
   if (resource.includes('#') || !URL.canParse(resource)) return undefined
-  return new URL(resource).href.replace(/\/$/, '')
+  const { href, username, password } = new URL(resource)
+  return username === '' && password === '' ? href.replace(/\/$/, '') : undefined
 }

@@ -1,20 +1,67 @@
+import { OAuthError } from '../errors.js'
+import type { Parameters } from '../parameters.js'
+import { destinationOf } from './redirect-uri.js'
+
+/** How an authorization response travels: in the query of a redirect, or in a form that the browser posts (OAuth 2.0 Form Post Response Mode). */
+export const RESPONSE_MODES = ['query', 'form_post'] as const
+export type ResponseMode = (typeof RESPONSE_MODES)[number]
+
 /** Where an authorization response goes. */
 export interface ResponseTarget {
   readonly redirectUri: string
+  readonly responseMode: ResponseMode
   readonly state?: string | undefined
 }
 
-/**
- * The redirect of an authorization response, success or error (RFC 6749 §4.1.2). The redirect URI is kept as it was registered, query
- * included; `iss` is always there (RFC 9207).
- */
-export function responseUri(
-  { redirectUri, state }: ResponseTarget,
+/** An authorization response, success or error (RFC 6749 §4.1.2). */
+export interface AuthorizationResponse {
+  readonly redirectUri: string
+  readonly responseMode: ResponseMode
+  /** What it says; `iss` is always there (RFC 9207). */
+  readonly members: Readonly<Record<string, string>>
+}
+
+/** The response mode that a request asks for; one that is not there is refused by query, which everybody understands. */
+export function requestedResponseMode(parameters: Parameters, redirectUri: string): ResponseMode {
+  const asked = parameters.get('response_mode')
+  return modesTo(redirectUri).find((mode) => mode === asked) ?? 'query'
+}
+
+/** @throws OAuthError `invalid_request` for a response mode that is not there. */
+export function checkResponseMode(parameters: Parameters, redirectUri: string): void {
+  const asked = parameters.get('response_mode')
+  const modes: readonly string[] = modesTo(redirectUri)
+  if (asked === undefined || modes.includes(asked)) return
+  throw new OAuthError('invalid_request', `response_mode must be one of: ${modes.join(' ')}`, {
+    reason: 'response_mode',
+  })
+}
+
+/** An app is opened by its URL and gets no body, so a form that is posted to its scheme would be lost. */
+function modesTo(redirectUri: string): readonly ResponseMode[] {
+  return destinationOf(redirectUri).kind === 'app' ? ['query'] : RESPONSE_MODES
+}
+
+export function authorizationResponse(
+  { redirectUri, responseMode, state }: ResponseTarget,
   issuer: string,
   answer: Readonly<Record<string, string>>,
-): string {
-  const members = Object.entries({ ...answer, ...(state !== undefined && { state }), iss: issuer })
-  const query = members.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')
-  const separator = !redirectUri.includes('?') ? '?' : /[?&]$/.test(redirectUri) ? '' : '&'
-  return `${redirectUri}${separator}${query}`
+): AuthorizationResponse {
+  const members = { ...answer, ...(state !== undefined && { state }), iss: issuer }
+  return { redirectUri, responseMode, members }
+}
+
+/** A response in the query of its redirect URI, which is kept as it was registered, query included. */
+export function responseUri({ redirectUri, members }: AuthorizationResponse): string {
+  return withQuery(redirectUri, members)
+}
+
+/** Adds parameters to a URI and leaves what is there untouched. */
+export function withQuery(uri: string, members: Readonly<Record<string, string>>): string {
+  const query = Object.entries(members)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join('&')
+  if (query === '') return uri
+  const separator = !uri.includes('?') ? '?' : /[?&]$/.test(uri) ? '' : '&'
+  return `${uri}${separator}${query}`
 }

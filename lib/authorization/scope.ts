@@ -1,5 +1,6 @@
 import { OAuthError } from '../errors.js'
-import { isScopeToken, type Settings } from '../settings.js'
+import { isScopeToken } from '../scopes.js'
+import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 
 /** The scopes that this client may ask for. */

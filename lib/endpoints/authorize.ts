@@ -1,7 +1,9 @@
+import { inBoth } from '../authorization/claims-request.js'
 import { explainMismatch, matchesRedirectUri } from '../authorization/redirect-uri.js'
 import { type AuthorizationRequest, readAuthorizationRequest } from '../authorization/request.js'
+import { requestedResponseMode } from '../authorization/response.js'
 import { findClient } from '../clients/find.js'
-import { PageError } from '../errors.js'
+import { OAuthError, PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
 import type { PageRequest } from '../http/request.js'
 import type { Parameters } from '../parameters.js'
@@ -9,7 +11,9 @@ import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { codeHandleExpiry } from '../tokens/code.js'
 import { mintHandle } from '../tokens/handle.js'
-import { answerWithCode, errorResponse, nextStep } from './interaction.js'
+import { readIdTokenHint } from '../tokens/id-token-hint.js'
+import { answer } from './answer.js'
+import { answerWithCode, authenticationOf, errorResponse, hintsFor, nextStep } from './interaction.js'
 import { consentPath, putAside } from './pending-request.js'
 
 /** Characters. A longer one would not fit into the request line of every proxy. */
@@ -25,7 +29,12 @@ export async function authorize(runtime: Runtime, request: PageRequest): Promise
   if (parameters.length > LONGEST_QUERY) throw tooLong()
   const client = await requestingClient(runtime, parameters)
   const redirectUri = provenRedirectUri(client, parameters)
-  const target = { clientId: client.id, redirectUri, state: parameters.get('state') }
+  const target = {
+    clientId: client.id,
+    redirectUri,
+    responseMode: requestedResponseMode(parameters, redirectUri),
+    state: parameters.get('state'),
+  }
   try {
     const authorization = readAuthorizationRequest(
       parameters,
@@ -34,9 +43,10 @@ export async function authorize(runtime: Runtime, request: PageRequest): Promise
       runtime.settings,
       runtime.now(),
     )
-    return await proceed(runtime, request, client, authorization)
+    const hinted = await withHintedUser(runtime, client, authorization, parameters.get('id_token_hint'))
+    return await proceed(runtime, request, client, hinted)
   } catch (error) {
-    return redirect(errorResponse(runtime, target, error))
+    return answer(client, errorResponse(runtime, target, error))
   }
 }
 
@@ -66,6 +76,21 @@ function tooLong(): PageError {
   )
 }
 
+/** OpenID Connect Core §3.1.2.1: the user whom an ID token of ours names, however old, is the only one for whom the request is meant. */
+async function withHintedUser(
+  { keys, settings }: Runtime,
+  client: Client,
+  request: AuthorizationRequest,
+  hint: string | undefined,
+): Promise<AuthorizationRequest> {
+  if (hint === undefined) return request
+  const hinted = await readIdTokenHint(keys, hint, settings.issuer)
+  if (hinted?.clientId === client.id) return { ...request, subs: inBoth([hinted.sub], request.subs) ?? [] }
+  throw new OAuthError('invalid_request', 'id_token_hint is not an ID token that this client got here.', {
+    reason: 'id_token_hint',
+  })
+}
+
 async function proceed(
   runtime: Runtime,
   { host, browsers }: PageRequest,
@@ -74,23 +99,30 @@ async function proceed(
 ): Promise<PageReply> {
   const { store, settings, now, emit } = runtime
   const next = await nextStep(runtime, host, client, request, false)
+  if (next.step === 'refused') throw next.error
   if (next.step === 'approved') {
-    const approval = { userId: next.user.id, scopes: request.scopes, known: next.grant, asked: false }
+    const approval = {
+      userId: next.user.id,
+      scopes: request.scopes,
+      known: next.grant,
+      asked: false,
+      authentication: authenticationOf(next.user, undefined),
+    }
     const code = mintHandle(codeHandleExpiry(now(), settings.lifetimes.authorizationCode))
-    const answer = await answerWithCode(runtime, request, approval, code, async (record, grant) => {
+    const response = await answerWithCode(runtime, request, approval, code, async (record, grant) => {
       const grantId = grant ? (await store.saveGrant(grant)).id : record.grantId
       const inserted = await store.insert([grantId === undefined ? record : { ...record, grantId }])
       return inserted ? grantId : undefined
     })
-    if (answer === undefined) throw new Error('A new code has the id of a known one.')
-    return redirect(answer)
+    if (response === undefined) throw new Error('A new code has the id of a known one.')
+    return answer(client, response)
   }
   const sentToLogin = next.step === 'login'
   const { id, cookie } = await putAside(runtime, request, browsers, { sentToLogin })
   const consent = consentPath(settings, id)
   if (!sentToLogin) return redirect(consent, cookie)
   emit('login.required', { clientId: client.id })
-  return redirect(settings.loginUrl(host, consent), cookie)
+  return redirect(settings.loginUrl(host, consent, hintsFor(request, next.user)), cookie)
 }
 
 async function requestingClient(runtime: Runtime, parameters: Parameters): Promise<Client> {

@@ -67,7 +67,7 @@ async function application(runtime: Runtime, grant: Grant) {
 }
 
 function toLogin(runtime: Runtime, { host }: FormRequest): PageReply {
-  return redirect(runtime.settings.loginUrl(host, pathOf(runtime)))
+  return redirect(runtime.settings.loginUrl(host, pathOf(runtime), {}))
 }
 
 function pathOf({ settings }: Runtime): string {

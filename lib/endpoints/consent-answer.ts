@@ -1,6 +1,6 @@
 import { destinationOf } from '../authorization/redirect-uri.js'
 import type { AuthorizationRequest } from '../authorization/request.js'
-import { responseUri } from '../authorization/response.js'
+import { type AuthorizationResponse, authorizationResponse } from '../authorization/response.js'
 import { OAuthError, PageError } from '../errors.js'
 import type { Runtime } from '../runtime.js'
 import { codeData, codeExpiry, codeHandleExpiry } from '../tokens/code.js'
@@ -19,7 +19,7 @@ export async function approve(
   runtime: Runtime,
   pending: PendingRequest,
   approval: Approval,
-): Promise<string> {
+): Promise<AuthorizationResponse> {
   const { store, settings, now } = runtime
   const { id, record, state } = pending
   const trace: ApprovalTrace = {
@@ -35,7 +35,7 @@ export async function approve(
   return answer ?? answerAgain(runtime, pending, approval.userId)
 }
 
-export async function deny(runtime: Runtime, pending: PendingRequest): Promise<string> {
+export async function deny(runtime: Runtime, pending: PendingRequest): Promise<AuthorizationResponse> {
   const { record, state } = pending
   const { won } = await runtime.store.consume(record.id, { now: runtime.now() }, [])
   if (!won) return answerAgain(runtime, pending, state.userId)
@@ -51,7 +51,7 @@ export async function answerAgain(
   runtime: Runtime,
   { id, record, state }: PendingRequest,
   userId: string | undefined,
-): Promise<string> {
+): Promise<AuthorizationResponse> {
   const decided = await runtime.store.find(record.id)
   if (decided?.usedAt === undefined) throw alreadyAnswered(state.request)
   if (decided.trace === undefined) return errorResponse(runtime, state.request, accessDenied())
@@ -60,14 +60,14 @@ export async function answerAgain(
   const issued = await runtime.store.find(code.id)
   const redeemable = issued?.alive && issued.usedAt === undefined && codeExpiry(issued) > runtime.now()
   if (!redeemable || codeData(issued).userId !== userId) throw alreadyAnswered(state.request)
-  return responseUri(state.request, runtime.settings.issuer, { code: code.value })
+  return authorizationResponse(state.request, runtime.settings.issuer, { code: code.value })
 }
 
 /** The account was closed between the page and the click. */
 export async function deniedBecauseGone(
   runtime: Runtime,
   pending: PendingRequest,
-): Promise<string | undefined> {
+): Promise<AuthorizationResponse | undefined> {
   const { userId } = pending.state
   if (userId === undefined) return undefined
   const user = await runtime.settings.findUser(userId)

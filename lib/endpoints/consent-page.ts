@@ -4,7 +4,8 @@ import type { AuthorizationRequest } from '../authorization/request.js'
 import { type PageReply, page } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
-import type { Scope } from '../settings.js'
+import type { Scope } from '../scopes.js'
+import { describeClaim } from '../standard-claims.js'
 import type { Client, Grant } from '../store/records.js'
 import { consentPath, type PendingRequest } from './pending-request.js'
 import type { SignedInUser } from './user.js'
@@ -27,32 +28,21 @@ export function consentPage(
     client: shownClient(client),
     destination: { ...destinationOf(redirectUri), proven: clientProvesItself(client, redirectUri) },
     user: { id: user.id, name: user.name, email: user.email },
-    switchUserUrl: runtime.settings.loginUrl(request.host, action),
+    switchUserUrl: runtime.settings.loginUrl(request.host, action, {}),
     newScopes: fresh.map(({ name, description, required }) => {
       return { name, description, optional: !required, checked: !posted || ticked.includes(name) }
     }),
     resources: pending.state.request.resources.filter((resource) => resource !== runtime.settings.origin),
+    claims: (pending.state.request.claimsBeyondScopes ?? []).map((name) => ({
+      name,
+      description: describeClaim(name),
+    })),
     grantedScopes: known.map(({ name, description }) => ({ name, description })),
     action,
     csrfToken: request.csrfToken(),
     notice,
   }
   return page('consent', `Connect ${client.name}`, locals, status)
-}
-
-/**
- * On to the client from a page that the host's login form led to. A redirect would be blocked there, where that form's page has
- * helmet's `form-action 'self'`; a page that goes on by itself is not. Chrome on Android opens apps only on a tap.
- */
-export function leave(client: Client, { state }: PendingRequest, url: string): PageReply {
-  const destination = destinationOf(state.request.redirectUri)
-  const refresh = destination.kind === 'app' ? undefined : url
-  return page('continue', `Back to ${client.name}`, {
-    url,
-    refresh,
-    client: { name: client.name },
-    destination,
-  })
 }
 
 function shownClient({ id, name, uri, logoUri, policyUri, tosUri }: Client) {

@@ -1,15 +1,27 @@
 import { matchesRedirectUri } from '../authorization/redirect-uri.js'
+import type { AuthorizationResponse } from '../authorization/response.js'
 import { findClient } from '../clients/find.js'
 import { PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
+import { answer, answerAfterLogin } from './answer.js'
 import { answerAgain, approve, deniedBecauseGone, deny } from './consent-answer.js'
-import { chosenScopes, consentPage, leave } from './consent-page.js'
-import { type Next, nextStep } from './interaction.js'
+import { chosenScopes, consentPage } from './consent-page.js'
+import {
+  type Approval,
+  authenticationOf,
+  errorResponse,
+  hintsFor,
+  type Next,
+  nextStep,
+} from './interaction.js'
 import { consentPath, note, type PendingRequest, pickUp } from './pending-request.js'
 import { signedInUser } from './user.js'
+
+/** Somebody is at the browser who can decide. */
+type Decidable = Next & { readonly step: 'consent' | 'approved' }
 
 /** Returns from the login without a user after which the browser is not sent there again. */
 const MOST_LOGINS = 2
@@ -18,13 +30,14 @@ const MOST_LOGINS = 2
 export async function showConsent(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const { pending, client } = await load(runtime, request)
   if (pending.record.usedAt !== undefined)
-    return leave(client, pending, await sameAnswer(runtime, request, pending))
+    return answerAfterLogin(client, await sameAnswer(runtime, request, pending))
   const next = await stepOf(runtime, request, client, pending)
+  if (next.step === 'refused') return answerAfterLogin(client, refused(runtime, pending, next))
   if (next.step === 'login') return toLogin(runtime, request, client, pending, next)
   if (next.step === 'approved') {
     const { scopes } = pending.state.request
-    const approval = { userId: next.user.id, scopes, known: next.grant, asked: false }
-    return leave(client, pending, await approve(runtime, pending, approval))
+    const approval = approvalOf(runtime, pending, next, { scopes, asked: false })
+    return answerAfterLogin(client, await approve(runtime, pending, approval))
   }
   return ask(runtime, request, client, pending, next)
 }
@@ -32,11 +45,12 @@ export async function showConsent(runtime: Runtime, request: FormRequest): Promi
 /** What the user decided. Deciding twice gets the first answer again. */
 export async function decideConsent(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const { pending, client } = await load(runtime, request)
-  if (pending.record.usedAt !== undefined) return redirect(await sameAnswer(runtime, request, pending))
+  if (pending.record.usedAt !== undefined) return answer(client, await sameAnswer(runtime, request, pending))
   const next = await stepOf(runtime, request, client, pending)
+  if (next.step === 'refused') return answer(client, refused(runtime, pending, next))
   if (next.step === 'login') {
     const gone = await deniedBecauseGone(runtime, pending)
-    return gone === undefined ? toLogin(runtime, request, client, pending, next) : redirect(gone)
+    return gone === undefined ? toLogin(runtime, request, client, pending, next) : answer(client, gone)
   }
   const { user, grant } = next
   if (user.id !== pending.state.userId) {
@@ -45,7 +59,7 @@ export async function decideConsent(runtime: Runtime, request: FormRequest): Pro
     })
   }
   const decision = request.parameters.get('decision')
-  if (decision === 'deny') return redirect(await deny(runtime, pending))
+  if (decision === 'deny') return answer(client, await deny(runtime, pending))
   if (decision !== 'approve') {
     return ask(runtime, request, client, pending, next, {
       status: 400,
@@ -59,7 +73,8 @@ export async function decideConsent(runtime: Runtime, request: FormRequest): Pro
       notice: 'Choose at least one, or deny.',
     })
   }
-  return redirect(await approve(runtime, pending, { userId: user.id, scopes, known: grant, asked: true }))
+  const approval = approvalOf(runtime, pending, next, { scopes, asked: true })
+  return answer(client, await approve(runtime, pending, approval))
 }
 
 /** csurf refused the form: nothing is decided, and the page is shown again. */
@@ -88,15 +103,47 @@ async function ask(
   request: FormRequest,
   client: Client,
   pending: PendingRequest,
-  next: Next & { readonly step: 'consent' | 'approved' },
+  next: Decidable,
   more: { readonly status?: number; readonly notice?: string } = {},
 ): Promise<PageReply> {
   const { id } = next.user
-  if (pending.state.userId !== id) await note(runtime, pending, () => ({ userId: id }))
+  const returned = returnedAt(runtime, pending)
+  if (pending.state.userId !== id || pending.state.returnedAt !== returned)
+    await note(runtime, pending, () => ({
+      userId: id,
+      ...(returned !== undefined && { returnedAt: returned }),
+    }))
   return consentPage(runtime, request, client, pending, next, more)
 }
 
-async function sameAnswer(runtime: Runtime, request: FormRequest, pending: PendingRequest): Promise<string> {
+function approvalOf(
+  runtime: Runtime,
+  pending: PendingRequest,
+  { user, grant }: Decidable,
+  decided: Pick<Approval, 'scopes' | 'asked'>,
+): Approval {
+  const authentication = authenticationOf(user, returnedAt(runtime, pending))
+  return { userId: user.id, known: grant, authentication, ...decided }
+}
+
+/** When the user came back from the login, the first time (milliseconds). */
+function returnedAt({ now }: Runtime, { state }: PendingRequest): number | undefined {
+  return state.returnedAt ?? (state.logins > 0 ? now() : undefined)
+}
+
+function refused(
+  runtime: Runtime,
+  { state }: PendingRequest,
+  { error }: Next & { readonly step: 'refused' },
+): AuthorizationResponse {
+  return errorResponse(runtime, state.request, error)
+}
+
+async function sameAnswer(
+  runtime: Runtime,
+  request: FormRequest,
+  pending: PendingRequest,
+): Promise<AuthorizationResponse> {
   const user = await signedInUser(runtime, request.host)
   return answerAgain(runtime, pending, user?.id)
 }
@@ -135,13 +182,14 @@ async function toLogin(
   request: FormRequest,
   client: Client,
   pending: PendingRequest,
-  { user }: Next,
+  { user }: Next & { readonly step: 'login' },
 ): Promise<PageReply> {
   const { logins } = pending.state
   if (logins >= MOST_LOGINS) throw user === undefined ? sessionLost() : notSignedInAgain()
   await note(runtime, pending, (state) => ({ logins: state.logins + 1 }))
   runtime.emit('login.required', { clientId: client.id })
-  return redirect(runtime.settings.loginUrl(request.host, consentPath(runtime.settings, pending.id)))
+  const hints = hintsFor(pending.state.request, user)
+  return redirect(runtime.settings.loginUrl(request.host, consentPath(runtime.settings, pending.id), hints))
 }
 
 function sessionLost(): PageError {

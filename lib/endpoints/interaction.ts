@@ -1,17 +1,26 @@
+import { approvedClaims } from '../authorization/claims-request.js'
 import { decide, includesAll } from '../authorization/decision.js'
 import type { AuthorizationRequest } from '../authorization/request.js'
-import { type ResponseTarget, responseUri } from '../authorization/response.js'
-import { publicError } from '../errors.js'
-import type { HostRequest } from '../options.js'
+import {
+  type AuthorizationResponse,
+  authorizationResponse,
+  type ResponseTarget,
+} from '../authorization/response.js'
+import { OAuthError, publicError } from '../errors.js'
+import type { HostRequest, LoginHints } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Client, Grant, StoredRecord } from '../store/records.js'
+import type { Authentication } from '../tokens/authentication.js'
 import { codeRecord } from '../tokens/code.js'
 import { type Handle, newGrantId } from '../tokens/handle.js'
+import { subjectOf } from '../tokens/subject.js'
 import { type SignedInUser, signedInUser } from './user.js'
 
 /** What a request needs next, and who is at the browser. */
 export type Next =
   | { readonly step: 'login'; readonly user: SignedInUser | undefined }
+  /** Nobody who could decide is at the browser: the client is told. */
+  | { readonly step: 'refused'; readonly error: OAuthError }
   | {
       readonly step: 'consent' | 'approved'
       readonly user: SignedInUser
@@ -28,8 +37,20 @@ export async function nextStep(
 ): Promise<Next> {
   const user = await signedInUser(runtime, host)
   const grant = user && (await runtime.store.findGrant(user.id, client.id))
-  const step = decide({ request, client, user, grant, visitedLogin })
-  return step === 'login' || user === undefined ? { step: 'login', user } : { step, user, grant }
+  const known = user && { ...user, sub: subjectOf(runtime.settings, client, user.id) }
+  try {
+    const step = decide({ request, client, user: known, grant, visitedLogin })
+    return step === 'login' || user === undefined ? { step: 'login', user } : { step, user, grant }
+  } catch (error) {
+    if (error instanceof OAuthError) return { step: 'refused', error }
+    throw error
+  }
+}
+
+/** What the login is told. A user who is signed in has to sign in again, be it for `prompt`, for `max_age` or for `acr`. */
+export function hintsFor({ loginHints }: AuthorizationRequest, user: SignedInUser | undefined): LoginHints {
+  if (user === undefined || loginHints.prompts !== undefined) return loginHints
+  return { ...loginHints, prompts: ['login'] }
 }
 
 export interface Approval {
@@ -39,6 +60,21 @@ export interface Approval {
   readonly known: Grant | undefined
   /** Whether the user has just been asked. */
   readonly asked: boolean
+  readonly authentication: Authentication
+}
+
+/** How the user signed in; `returnedAt`: when they came back from the login, which counts where the host says nothing (milliseconds). */
+export function authenticationOf(
+  { authenticatedAt, acr, amr, sid }: SignedInUser,
+  returnedAt: number | undefined,
+): Authentication {
+  const signedInAt = authenticatedAt ?? returnedAt
+  return {
+    ...(signedInAt !== undefined && { authTime: Math.floor(signedInAt / 1000) }),
+    ...(acr !== undefined && { acr }),
+    ...(amr !== undefined && { amr }),
+    ...(sid !== undefined && { sid }),
+  }
 }
 
 /**
@@ -48,19 +84,22 @@ export interface Approval {
 export async function answerWithCode(
   runtime: Runtime,
   request: AuthorizationRequest,
-  { userId, scopes, known, asked }: Approval,
+  { userId, scopes, known, asked, authentication }: Approval,
   code: Handle,
   keep: (record: StoredRecord, grant: Grant | undefined) => Promise<string | undefined>,
-): Promise<string | undefined> {
+): Promise<AuthorizationResponse | undefined> {
   const { settings, now, emit } = runtime
-  const { clientId, redirectUri, redirectUriLeftOut, resources, codeChallenge } = request
+  const { clientId, redirectUri, redirectUriLeftOut, resources, codeChallenge, nonce } = request
+  const claims = request.claims && approvedClaims(request.claims, scopes, request.claimsBeyondScopes)
   const approvedAt = now()
   const access = Object.fromEntries(resources.map((resource) => [resource, scopes]))
   const standing = includesAll(known, { scopes, resources }) ? known : undefined
   // Never the id of a known one: had that been withdrawn meanwhile, its tokens would come back to life.
   const fresh: Grant = { id: newGrantId(), userId, clientId, access, createdAt: approvedAt }
   const record = codeRecord(code, (standing ?? fresh).id, {
-    ...{ clientId, userId, redirectUri, scopes, resources, approvedAt, wrongVerifiers: 0 },
+    ...{ clientId, userId, redirectUri, scopes, resources, approvedAt, wrongVerifiers: 0, authentication },
+    ...(nonce !== undefined && { nonce }),
+    ...(claims !== undefined && { claims }),
     ...(codeChallenge !== undefined && { codeChallenge }),
     ...(redirectUriLeftOut && { redirectUriLeftOut }),
   })
@@ -68,7 +107,7 @@ export async function answerWithCode(
   if (grantId === undefined) return undefined
   if (asked) emit('consent.approved', { clientId, userId, grantId, scopes })
   emit('code.issued', { clientId, userId, grantId, scopes, remembered: !asked })
-  return responseUri(request, settings.issuer, { code: code.value })
+  return authorizationResponse(request, settings.issuer, { code: code.value })
 }
 
 /** The error response of a request whose redirect URI is proven. */
@@ -76,7 +115,7 @@ export function errorResponse(
   runtime: Runtime,
   request: ResponseTarget & { readonly clientId: string },
   error: unknown,
-): string {
+): AuthorizationResponse {
   const refusal = publicError(error)
   const { clientId } = request
   // What fails here is no matter of the client's; that it might pass soon is for the person at the browser, who may try again.
@@ -84,5 +123,8 @@ export function errorResponse(
   const code = failed ? 'server_error' : refusal.code
   if (failed) runtime.emit('server.error', { error: refusal.cause ?? error, endpoint: '/authorize' })
   runtime.emit('authorization.refused', { clientId, error: code, reason: refusal.reason, redirected: true })
-  return responseUri(request, runtime.settings.issuer, { error: code, error_description: refusal.message })
+  return authorizationResponse(request, runtime.settings.issuer, {
+    error: code,
+    error_description: refusal.message,
+  })
 }

@@ -15,7 +15,7 @@ export interface PendingRequest {
   readonly state: PendingState
 }
 
-interface PendingState {
+export interface PendingState {
   readonly request: AuthorizationRequest
   /** SHA-256 of our cookie in that browser. */
   readonly browser: string
@@ -23,6 +23,8 @@ interface PendingState {
   readonly logins: number
   /** Who has been shown the page. */
   readonly userId?: string
+  /** When a user first came back from the login, in milliseconds. */
+  readonly returnedAt?: number
 }
 
 /** Puts a request aside until its user has signed in and decided. Answers the id for the URL, and the cookie where the browser has none. */
@@ -66,7 +68,7 @@ export async function pickUp(
 export async function note(
   { store }: Runtime,
   { record }: PendingRequest,
-  change: (state: PendingState) => Partial<Pick<PendingState, 'logins' | 'userId'>>,
+  change: (state: PendingState) => Partial<Pick<PendingState, 'logins' | 'userId' | 'returnedAt'>>,
 ): Promise<void> {
   let known: FoundRecord | undefined = record
   while (known !== undefined && known.usedAt === undefined) {

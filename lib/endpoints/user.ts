@@ -1,4 +1,5 @@
-import type { HostRequest, HostUser } from '../options.js'
+import { hash } from 'node:crypto'
+import type { AuthContext, HostRequest, HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
 
 /** The user who is signed in at the host. */
@@ -8,6 +9,11 @@ export interface SignedInUser {
   readonly email?: string
   /** When they signed in, in milliseconds, where the host says it. */
   readonly authenticatedAt?: number
+  /** How they proved who they are, where the host says it. */
+  readonly acr?: string
+  readonly amr?: readonly string[]
+  /** Their login session at the host, as clients know it; undefined where the host's sessions have no id. */
+  readonly sid?: string
 }
 
 /** Who is signed in; a user whom `findUser` no longer finds counts as signed out. */
@@ -21,7 +27,40 @@ export async function signedInUser(
   const user = await settings.findUser(id)
   if (user === undefined) return undefined
   const authenticatedAt = milliseconds(await settings.authTime?.(req), now())
-  return { id, ...shown(user), ...(authenticatedAt !== undefined && { authenticatedAt }) }
+  return {
+    id,
+    ...shown(user),
+    ...(authenticatedAt !== undefined && { authenticatedAt }),
+    ...authContext(await settings.authContext?.(req)),
+    ...sessionOf(req, id),
+  }
+}
+
+/**
+ * The host's session id says which login this is, and is a secret: clients get a hash of it. The user's id is in it, for a host that lets
+ * another user in without a new session.
+ */
+function sessionOf(req: HostRequest, userId: string): { sid?: string } {
+  const { sessionID } = req as { sessionID?: unknown }
+  if (typeof sessionID !== 'string' || sessionID === '') return {}
+  return { sid: hash('sha256', `${sessionID}\0${userId}`, 'base64url').slice(0, SID_LENGTH) }
+}
+
+/** 132 bits. */
+const SID_LENGTH = 22
+
+function authContext(given: AuthContext | undefined): { acr?: string; amr?: readonly string[] } {
+  const { acr, amr } = given ?? {}
+  if (!(acr === undefined || typeof acr === 'string') || !(amr === undefined || isTexts(amr))) {
+    throw new TypeError(
+      "oauthProvider: authContext gave what is no authentication context. Give { acr: 'a text', amr: ['pwd'] }, either or both.",
+    )
+  }
+  return { ...(acr && { acr }), ...(amr && amr.length > 0 && { amr }) }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
 }
 
 /** The name and address that pages show. */

@@ -9,8 +9,14 @@ import { tokenAnswer } from '../tokens/answer.js'
 import { type CodeData, codeData, codeExpiry } from '../tokens/code.js'
 import { findByHandle } from '../tokens/find.js'
 import { mintHandle } from '../tokens/handle.js'
-import { familyExpiry, refreshTokenExpiry, refreshTokenRecord } from '../tokens/refresh-token.js'
+import {
+  familyExpiry,
+  type RefreshTokenData,
+  refreshTokenExpiry,
+  refreshTokenRecord,
+} from '../tokens/refresh-token.js'
 import type { GrantType } from './grant-type.js'
+import { accessTokenDataOf, idTokenFor, inFormat, rememberSession, signingFor } from './issued.js'
 import { narrow, stillAllowed } from './narrowing.js'
 import { invalidGrant } from './refusal.js'
 import { requireUser } from './user.js'
@@ -33,21 +39,22 @@ export const authorizationCode: GrantType = {
       throw invalidGrant('The code has expired. Start a new authorization.', 'code_expired')
     const granted = { ...code, scopes: stillAllowed(code.scopes, client, runtime.settings) }
     const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
-    await requireUser(runtime, code.userId)
+    const user = await requireUser(runtime, code.userId)
 
     const { lifetimes } = runtime.settings
     const lineage = lineageOf(record)
-    const access = mintHandle(now + lifetimes.accessToken * 1000)
-    const successors = [accessTokenRecord(access, lineage, { ...owner(code), scopes, audience })]
+    const signing = await signingFor(runtime, audience)
+    const handle = mintHandle(now + lifetimes.accessToken * 1000)
+    const access = await inFormat(runtime, client, handle, code, { audience, scopes, signing })
+    const successors = [accessTokenRecord(access, lineage, accessTokenDataOf(code, { audience, scopes }))]
     const refresh = client.grantTypes.includes('refresh_token')
       ? mintHandle(refreshTokenExpiry(now, code.approvedAt, lifetimes))
       : undefined
     if (refresh !== undefined) {
-      const { resources, approvedAt } = code
-      successors.push(
-        refreshTokenRecord(refresh, lineage, { ...owner(code), scopes: code.scopes, resources, approvedAt }),
-      )
+      successors.push(refreshTokenRecord(refresh, lineage, refreshTokenDataOf(code)))
     }
+    const idToken = await idTokenFor(runtime, client, code, { user, scopes, access })
+    if (idToken !== undefined) await rememberSession(runtime, client, code)
     const consumed = await runtime.store.consume(record.id, { now }, successors)
     if (!consumed.won) {
       throw consumed.record?.usedAt === undefined
@@ -56,8 +63,14 @@ export const authorizationCode: GrantType = {
     }
 
     runtime.emit('token.issued', { ...owner(code), grantId: lineage.grantId, grantType: this.name, scopes })
-    return tokenAnswer({ access, refresh, scopes }, now)
+    return tokenAnswer({ access, refresh, idToken, scopes }, now)
   },
+}
+
+function refreshTokenDataOf(code: CodeData): RefreshTokenData {
+  const { scopes, resources, approvedAt, authentication, claims } = code
+  const granted = { ...owner(code), scopes, resources, approvedAt, authentication }
+  return claims === undefined ? granted : { ...granted, claims }
 }
 
 async function findCode(

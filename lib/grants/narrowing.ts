@@ -20,6 +20,9 @@ export function narrow(
   const audience = narrowedResources(named, granted.resources, settings)
   const scopes = scopesFor(granted.scopes, audience, settings)
   if (scopes.length > 0) return { audience, scopes }
+  // Clients ask again on invalid_target, and anew on invalid_grant: what they did not choose cannot be chosen otherwise.
+  if (named.length === 0)
+    throw invalidGrant('What was granted means nothing at its resource any more.', 'scope_gone')
   throw new OAuthError('invalid_target', 'None of these scopes means anything at this resource.', {
     reason: 'resource_without_scope',
   })

@@ -2,6 +2,7 @@ import { hostedResource } from '../authorization/resource.js'
 import { splitScope } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
+import type { HostUser } from '../options.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
@@ -19,6 +20,7 @@ import {
   sameRotation,
 } from '../tokens/refresh-token.js'
 import type { GrantType } from './grant-type.js'
+import { accessTokenDataOf, idTokenFor, inFormat, signingFor } from './issued.js'
 import { type Narrowed, narrow, stillAllowed } from './narrowing.js'
 import { invalidGrant } from './refusal.js'
 import { requireUser } from './user.js'
@@ -41,26 +43,29 @@ export const refreshToken: GrantType = {
     checkStillHosted(data, runtime)
     const granted = { scopes: asked, resources: data.resources }
     const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
-    await requireUser(runtime, data.userId)
+    const user = await requireUser(runtime, data.userId)
 
     const { lifetimes } = runtime.settings
     const lineage = lineageOf(record)
     const owner = { clientId: data.clientId, userId: data.userId }
+    const signing = await signingFor(runtime, audience)
     const { trace, ...rotation } = newRotation(
       value,
-      { scopes, audience },
+      { scopes, audience, signing },
       {
         access: now + lifetimes.accessToken * 1000,
         refresh: refreshTokenExpiry(now, data.approvedAt, lifetimes),
       },
     )
+    const access = await inFormat(runtime, client, rotation.access, data, rotation)
+    const idToken = await idTokenFor(runtime, client, data, { user, scopes, access })
     const { won, record: found } = await runtime.store.consume(record.id, { now, trace }, [
-      accessTokenRecord(rotation.access, lineage, { ...owner, scopes, audience }),
+      accessTokenRecord(access, lineage, accessTokenDataOf(data, rotation)),
       refreshTokenRecord(rotation.refresh, lineage, data),
     ])
-    if (!won) return repeat(runtime, presented, found, { parameters, scopes, audience })
+    if (!won) return repeat(runtime, client, { presented, user }, found, { parameters, scopes, audience })
     runtime.emit('token.issued', { ...owner, grantId: lineage.grantId, grantType: this.name, scopes })
-    return tokenAnswer(rotation, now)
+    return tokenAnswer({ ...rotation, access, idToken }, now)
   },
 }
 
@@ -99,7 +104,8 @@ function withinGrace({ usedAt = 0 }: FoundRecord, { settings, now }: Runtime): b
  */
 async function repeat(
   runtime: Runtime,
-  presented: PresentedRefreshToken,
+  client: AuthenticatedClient,
+  { presented, user }: { readonly presented: PresentedRefreshToken; readonly user: HostUser },
   used: FoundRecord | undefined,
   asked: Narrowed & { readonly parameters: Parameters },
 ): Promise<TokenAnswer> {
@@ -109,7 +115,10 @@ async function repeat(
     const successor = await runtime.store.find(rotation.refresh.id)
     if (successor !== undefined && successor.usedAt === undefined) {
       checkSame(rotation, asked)
-      return tokenAnswer(rotation, runtime.now())
+      const { scopes } = rotation
+      const access = await inFormat(runtime, client, rotation.access, presented.data, rotation)
+      const idToken = await idTokenFor(runtime, client, presented.data, { user, scopes, access })
+      return tokenAnswer({ ...rotation, access, idToken }, runtime.now())
     }
   }
   throw await revokeAfterReuse(runtime, presented)

@@ -10,8 +10,7 @@ const LONGEST = 64 * 1024
  * it is read here. Parameters in the query are never looked at (RFC 6749 §2.3.1, §4.1.3).
  */
 export async function readForm(req: IncomingMessage): Promise<Parameters> {
-  const type = req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
-  if (type !== 'application/x-www-form-urlencoded') {
+  if (!isForm(req)) {
     throw new OAuthError(
       'invalid_request',
       'Send the parameters in the body as application/x-www-form-urlencoded.',
@@ -32,6 +31,11 @@ export async function readForm(req: IncomingMessage): Promise<Parameters> {
   throw new OAuthError('invalid_request', 'The body was read by another middleware before the provider.', {
     reason: 'body_consumed',
   })
+}
+
+export function isForm({ headers }: IncomingMessage): boolean {
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+  return type === 'application/x-www-form-urlencoded'
 }
 
 function readText(req: IncomingMessage): Promise<string> {

@@ -1,14 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OAuthError, publicError } from '../errors.js'
 import type { Emit } from '../events.js'
-import { readForm } from './body.js'
-import type { JsonReply } from './reply.js'
+import { JWKS_MAX_AGE } from '../keys/keys.js'
+import { Parameters } from '../parameters.js'
+import { repeatsAuthorization } from './authorization-header.js'
+import { isForm, readForm } from './body.js'
+import type { JsonReply, MachineReply } from './reply.js'
 import type { MachineRequest } from './request.js'
 
 /** Answers one path for machines. It is called for every method and never hands on. */
 export type MachineHandler = (req: IncomingMessage, res: ServerResponse) => void
 
-type Head = Omit<JsonReply, 'body'>
+interface Head {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+}
 
 const EXPOSED = 'WWW-Authenticate, Retry-After'
 /** Open to every origin, without credentials, whatever a cors() of the host has said: nothing here depends on cookies. */
@@ -18,45 +24,66 @@ const OPEN = {
 }
 /** RFC 6749 §5.1; Pragma for what still speaks HTTP/1.0. */
 const PRIVATE = { 'Cache-Control': 'no-store', Pragma: 'no-cache', 'X-Content-Type-Options': 'nosniff' }
-const PUBLIC = { 'Cache-Control': 'public, max-age=300', 'X-Content-Type-Options': 'nosniff' }
+const PUBLIC = { 'Cache-Control': `public, max-age=${JWKS_MAX_AGE}`, 'X-Content-Type-Options': 'nosniff' }
 
-/** An endpoint that takes a form by POST and answers JSON whatever happens. */
-export function formEndpoint(
-  path: string,
-  endpoint: (request: MachineRequest) => Promise<JsonReply>,
-  emit: Emit,
-): MachineHandler {
+export type MachineEndpoint = (request: MachineRequest) => Promise<MachineReply>
+
+/** What an endpoint for machines does at each of its methods. */
+export interface MachineMethods {
+  readonly GET?: MachineEndpoint
+  readonly POST: MachineEndpoint
+  /** Whether a POST may come without a form. */
+  readonly formOptional?: boolean
+}
+
+/** An endpoint that answers machines, in JSON whatever happens. */
+export function machineEndpoint(path: string, methods: MachineMethods, emit: Emit): MachineHandler {
+  const allowed = methods.GET === undefined ? 'POST' : 'GET, POST'
   return (req, res) => {
-    if (req.method === 'OPTIONS') return answerPreflight(res, 'POST')
-    const refuse = (error: unknown) => {
-      const refusal = publicError(error)
-      if (refusal.status >= 500) emit('server.error', { error: refusal.cause ?? error, endpoint: path })
-      answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
-    }
+    if (req.method === 'OPTIONS') return answerPreflight(res, allowed)
+    const refuse = (error: unknown) => answerError(req, res, error, path, emit)
     const refuseUnread = (error: unknown) => {
       const { code, reason } = publicError(error)
       emit('request.refused', { endpoint: path, error: code, reason })
       refuse(error)
     }
-    if (req.method !== 'POST') return refuseUnread(wrongMethod('POST'))
+    const endpoint = req.method === 'POST' ? methods.POST : req.method === 'GET' ? methods.GET : undefined
+    if (endpoint === undefined) return refuseUnread(wrongMethod(allowed))
     const { authorization } = req.headers
-    readForm(req).then((parameters) => {
-      return endpoint({ parameters, authorization, address: addressOf(req) })
+    const form =
+      req.method === 'GET' || (methods.formOptional && !isForm(req))
+        ? Promise.resolve(NO_PARAMETERS)
+        : readForm(req)
+    form.then((parameters) => {
+      return endpoint({
+        parameters,
+        authorization,
+        repeatsAuthorization: repeatsAuthorization(req),
+        address: addressOf(req),
+      })
         .then((reply) => answer(req, res, reply))
         .catch(refuse)
     }, refuseUnread)
   }
 }
 
-/** A public document, the same for everybody. */
-export function documentEndpoint(document: object): MachineHandler {
-  const text = JSON.stringify(document)
+const NO_PARAMETERS = Parameters.parse('')
+
+/** A public document, the same for everybody; `document` gives it anew for each request where it changes. */
+export function documentEndpoint(
+  path: string,
+  document: object | (() => Promise<object>),
+  emit: Emit,
+): MachineHandler {
+  const changing = typeof document === 'function' ? (document as () => Promise<object>) : undefined
+  const fixed = changing === undefined ? JSON.stringify(document) : ''
   return (req, res) => {
     if (req.method === 'OPTIONS') return answerPreflight(res, 'GET, HEAD')
-    if (req.method === 'GET' || req.method === 'HEAD')
-      return answerText(req, res, { status: 200 }, text, PUBLIC)
-    const refusal = wrongMethod('GET, HEAD')
-    answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
+    const refuse = (error: unknown) => answerError(req, res, error, path, emit)
+    if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(wrongMethod('GET, HEAD'))
+    const reply = (text: string) => answerText(req, res, { status: 200 }, text, PUBLIC)
+    if (changing === undefined) return reply(fixed)
+    changing().then((current) => reply(JSON.stringify(current)), refuse)
   }
 }
 
@@ -67,11 +94,24 @@ export function refuseAtHost(req: IncomingMessage, res: ServerResponse, refusal:
     return
   }
   const standing = { ...PRIVATE, 'Access-Control-Expose-Headers': EXPOSED }
-  writeJson(req, res, refusal, JSON.stringify(refusal.body), standing)
+  write(req, res, refusal, JSON.stringify(refusal.body), standing)
 }
 
-function answer(req: IncomingMessage, res: ServerResponse, reply: JsonReply): void {
-  answerText(req, res, reply, JSON.stringify(reply.body), PRIVATE)
+function answerError(
+  req: IncomingMessage,
+  res: ServerResponse,
+  error: unknown,
+  endpoint: string,
+  emit: Emit,
+): void {
+  const refusal = publicError(error)
+  if (refusal.status >= 500) emit('server.error', { error: refusal.cause ?? error, endpoint })
+  answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
+}
+
+function answer(req: IncomingMessage, res: ServerResponse, reply: MachineReply): void {
+  if ('body' in reply) answerText(req, res, reply, JSON.stringify(reply.body), PRIVATE)
+  else answerText(req, res, reply, reply.text, { ...PRIVATE, 'Content-Type': reply.type })
 }
 
 function answerText(
@@ -82,11 +122,11 @@ function answerText(
   caching: Readonly<Record<string, string>>,
 ): void {
   if (!res.headersSent) res.removeHeader('Access-Control-Allow-Credentials')
-  writeJson(req, res, head, text, { ...OPEN, ...caching })
+  write(req, res, head, text, { ...OPEN, ...caching })
 }
 
-/** One JSON answer, head and body in one go. */
-function writeJson(
+/** One answer, head and body in one go; JSON where `standing` names no other type. */
+function write(
   req: IncomingMessage,
   res: ServerResponse,
   { status, headers }: Head,

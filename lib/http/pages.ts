@@ -77,7 +77,7 @@ export class PageWriter {
       try {
         setHeaders(res)
         if (!METHODS.includes(req.method)) throw wrongMethod()
-        const request = await this.#read(req, where)
+        const request = await this.#read(req, res, where)
         await this.#write(await answer(req, request), req, res)
       } catch (error) {
         await this.#fail(error, where, req, res, next)
@@ -85,18 +85,21 @@ export class PageWriter {
     }
   }
 
-  async #read(req: Request, { path }: Where): Promise<PageRequest> {
+  async #read(req: Request, res: Response, { path }: Where): Promise<PageRequest> {
     // A query may hold further question marks (RFC 3986 §3.4).
     const [, query = ''] = req.originalUrl.split(/\?(.*)/s, 2)
     return {
       parameters: req.method === 'POST' ? await readForm(req) : Parameters.parse(query),
       id: path.endsWith('/:id') ? req.path.slice(req.path.lastIndexOf('/') + 1) : '',
       host: req,
+      response: res,
       browsers: readBrowserCookies(req, this.#settings),
     }
   }
 
   async #write(reply: PageReply, req: Request, res: Response): Promise<void> {
+    // A function of the host's has answered by itself.
+    if (res.headersSent) return
     if (reply.kind === 'page') return this.#render(reply, req, res)
     if (reply.browser !== undefined) setBrowserCookie(res, reply.browser, this.#settings)
     res.writeHead(303, { Location: reply.location, 'Content-Length': 0 }).end()
@@ -108,7 +111,10 @@ export class PageWriter {
     const all: PageLocals = { ...locals, title, nonce, appName, mount }
     res.statusCode = status
     res.setHeader('Content-Type', 'text/html; charset=utf-8')
-    res.setHeader('Content-Security-Policy', contentSecurityPolicy(nonce))
+    const posts = page === 'form-post'
+    res.setHeader('Content-Security-Policy', contentSecurityPolicy(nonce, posts))
+    // Browsers say `Origin: null` where there is no referrer, which clients that check it would refuse. The answer is not in the URL.
+    if (posts) res.setHeader('Referrer-Policy', 'origin')
     const html = render ? await render(page, all, req, res) : this.#template(page, all)
     if (typeof html === 'string') res.end(html)
   }
@@ -170,12 +176,13 @@ function errorPage(refusal: OAuthError, reference: string): Page {
 }
 
 /**
- * No `form-action`: Chromium applies it to the redirect after the form, and approving would do nothing. No script, no remote
- * content, never inside a frame (RFC 9700 §4.16).
+ * No `form-action`: Chromium applies it to the redirect after the form, and approving would do nothing. No script, but for the one line
+ * that posts an answer; no remote content, never inside a frame (RFC 9700 §4.16).
  */
-function contentSecurityPolicy(nonce?: string): string {
+function contentSecurityPolicy(nonce?: string, posts = false): string {
   return [
     "default-src 'none'",
+    ...(posts ? [`script-src 'nonce-${nonce}'`] : []),
     nonce === undefined ? "style-src 'self'" : `style-src 'self' 'nonce-${nonce}'`,
     "img-src 'self' data:",
     "font-src 'self'",

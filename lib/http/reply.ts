@@ -6,6 +6,15 @@ export interface JsonReply {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** What a machine endpoint answers: JSON, or a text of another type. */
+export type MachineReply = JsonReply | TextReply
+
+export interface TextReply {
+  readonly status: number
+  readonly type: string
+  readonly text: string
+}
+
 /** What a page endpoint answers: a page, or a redirect. */
 export type PageReply = Page | Redirect
 

@@ -1,10 +1,13 @@
+import type { ServerResponse } from 'node:http'
 import type { HostRequest } from '../options.js'
 import type { Parameters } from '../parameters.js'
 
 /** What a machine endpoint gets to see of a request. */
 export interface MachineRequest {
   readonly parameters: Parameters
+  /** The Authorization header, and whether there is a second one. */
   readonly authorization: string | undefined
+  readonly repeatsAuthorization: boolean
   /** Where it comes from, as Express sees it: behind a proxy that is the host's setting `trust proxy`. */
   readonly address: string
 }
@@ -16,6 +19,7 @@ export interface PageRequest {
   readonly id: string
   /** For the host's own functions. */
   readonly host: HostRequest
+  readonly response: ServerResponse
   /** The values of our cookie, one of which says that two requests come from one browser. */
   readonly browsers: readonly string[]
 }

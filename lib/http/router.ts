@@ -1,18 +1,29 @@
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Emit } from '../events.js'
-import { formEndpoint, type MachineHandler } from './machine.js'
+import { documentEndpoint, type MachineHandler, type MachineMethods, machineEndpoint } from './machine.js'
 import type { FormRoute, PageRoute, PageWriter } from './pages.js'
-import type { JsonReply } from './reply.js'
-import type { MachineRequest } from './request.js'
 
 export interface MachineRoute {
   readonly kind: 'machine'
   readonly path: string
-  readonly post: (request: MachineRequest) => Promise<JsonReply>
+  readonly methods: MachineMethods
+}
+
+/** A public document that changes. */
+export interface DocumentRoute {
+  readonly kind: 'document'
+  readonly path: string
+  readonly document: () => Promise<object>
 }
 
 /** One endpoint. `member` is its name in the metadata, where it has one (RFC 8414 §2). */
-export type Route = { readonly member?: string } & (MachineRoute | PageRoute | FormRoute)
+export type Route = { readonly member?: string } & (MachineRoute | DocumentRoute | PageRoute | FormRoute)
+
+/** Where the metadata lies below the mount: RFC 8414 §3 and OpenID Connect Discovery §4. */
+export const METADATA_PATHS = [
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/openid-configuration',
+] as const
 
 /** The rows of the route table, made ready to be called. */
 export interface Handlers {
@@ -22,14 +33,17 @@ export interface Handlers {
 
 export function handlersOf(
   routes: readonly Route[],
-  metadata: MachineHandler,
+  metadata: object,
   pages: PageWriter,
   emit: Emit,
 ): Handlers {
-  const machines = new Map([['/.well-known/oauth-authorization-server', metadata]])
+  const machines = new Map<string, MachineHandler>()
+  for (const path of METADATA_PATHS) machines.set(path, documentEndpoint(path, metadata, emit))
   const handlers = new Map<string, RequestHandler>()
   for (const route of routes) {
-    if (route.kind === 'machine') machines.set(route.path, formEndpoint(route.path, route.post, emit))
+    const { path } = route
+    if (route.kind === 'machine') machines.set(path, machineEndpoint(path, route.methods, emit))
+    else if (route.kind === 'document') machines.set(path, documentEndpoint(path, route.document, emit))
     else handlers.set(route.path, route.kind === 'form' ? pages.form(route) : pages.page(route))
   }
   return { machines, pages: handlers }

@@ -26,12 +26,24 @@ export function compileTemplates(folder: string | undefined): RenderPage {
     consent: compile('consent', folder),
     error: compile('error', folder),
     continue: compile('continue', folder),
+    'form-post': compile('form-post', folder),
     'authorized-applications': compile('authorized-applications', folder),
+    logout: compile('logout', folder),
+    'logged-out': compile('logged-out', folder),
   }
   return (page, locals) => layout({ ...locals, body: pages[page](locals) })
 }
 
-const NAMES = ['layout', 'consent', 'error', 'continue', 'authorized-applications']
+const NAMES = [
+  'layout',
+  'consent',
+  'error',
+  'continue',
+  'form-post',
+  'authorized-applications',
+  'logout',
+  'logged-out',
+]
 
 /** A misspelt page would leave the built-in one in place without a word. Beside the page that it resembles a file is a partial. */
 function refuseMisspelt(folder: string): void {

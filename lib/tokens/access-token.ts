@@ -8,6 +8,8 @@ export interface AccessTokenData {
   readonly scopes: readonly string[]
   /** The resources it is good for, and what lies below them (RFC 8707 §2.2); never empty. */
   readonly audience: readonly string[]
+  /** Claims that the userinfo endpoint gives beside those of the scopes. */
+  readonly claims?: readonly string[]
 }
 
 /** What a token hangs on, and dies with. */

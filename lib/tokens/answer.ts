@@ -7,6 +7,7 @@ export interface TokenAnswer {
   /** Seconds. */
   readonly expires_in: number
   readonly refresh_token?: string
+  readonly id_token?: string
   readonly scope: string
 }
 
@@ -14,16 +15,18 @@ export function tokenAnswer(
   issued: {
     readonly access: Handle
     readonly refresh?: Handle | undefined
+    readonly idToken?: string | undefined
     readonly scopes: readonly string[]
   },
   now: number,
 ): TokenAnswer {
-  const { access, refresh, scopes } = issued
+  const { access, refresh, idToken, scopes } = issued
   return {
     access_token: access.value,
     token_type: 'Bearer',
     expires_in: Math.max(0, Math.ceil((expiryOf(access.id) - now) / 1000)),
     ...(refresh && { refresh_token: refresh.value }),
+    ...(idToken !== undefined && { id_token: idToken }),
     scope: scopes.join(' '),
   }
 }

@@ -1,4 +1,6 @@
+import type { ClaimsRequest } from '../standard-claims.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
+import type { Authentication } from './authentication.js'
 import { expiryOf, type Handle } from './handle.js'
 
 /** For how long the record of a code outlives it, in milliseconds: a late replay is still known for one. */
@@ -13,6 +15,9 @@ export interface CodeData {
   readonly scopes: readonly string[]
   readonly resources: readonly string[]
   readonly codeChallenge?: string
+  readonly nonce?: string
+  readonly claims?: ClaimsRequest
+  readonly authentication: Authentication
   /** When the user approved, in milliseconds. */
   readonly approvedAt: number
   /** How often it was presented with a verifier that does not match. */

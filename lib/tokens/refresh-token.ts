@@ -1,6 +1,9 @@
+import type { ClaimsRequest } from '../standard-claims.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Lineage } from './access-token.js'
+import type { Authentication } from './authentication.js'
 import { deriveHandle, expiryOf, type Handle, newSeed } from './handle.js'
+import type { JwtSigning } from './jwt-access-token.js'
 
 /** What a refresh token stands for: everything that was granted, which each access token may have less of (RFC 6749 §6). */
 export interface RefreshTokenData {
@@ -10,6 +13,8 @@ export interface RefreshTokenData {
   readonly resources: readonly string[]
   /** When the user approved, in milliseconds: no rotation extends the total lifetime that began then. */
   readonly approvedAt: number
+  readonly claims?: ClaimsRequest
+  readonly authentication: Authentication
 }
 
 export function refreshTokenRecord(handle: Handle, lineage: Lineage, data: RefreshTokenData): StoredRecord {
@@ -35,19 +40,21 @@ export interface Rotation {
   readonly refresh: Handle
   readonly scopes: readonly string[]
   readonly audience: readonly string[]
+  /** Where the access token is a JWT. */
+  readonly signing?: JwtSigning | undefined
 }
 
 /** What follows a refresh token, and the trace from which `sameRotation` finds it again. */
 export function newRotation(
   refreshToken: string,
-  use: Pick<Rotation, 'scopes' | 'audience'>,
+  use: Omit<Rotation, 'access' | 'refresh'>,
   expires: RotationTrace['expires'],
 ): Rotation & { readonly trace: string } {
   const trace: RotationTrace = { seed: newSeed(), ...use, expires }
   return { ...derive(refreshToken, trace), ...use, trace: JSON.stringify(trace) }
 }
 
-interface RotationTrace extends Pick<Rotation, 'scopes' | 'audience'> {
+interface RotationTrace extends Omit<Rotation, 'access' | 'refresh'> {
   readonly seed: string
   /** Milliseconds. */
   readonly expires: { readonly access: number; readonly refresh: number }
@@ -56,7 +63,8 @@ interface RotationTrace extends Pick<Rotation, 'scopes' | 'audience'> {
 /** The very rotation that this refresh token had when it was used. */
 export function sameRotation(refreshToken: string, trace: string): Rotation {
   const kept: RotationTrace = JSON.parse(trace)
-  return { ...derive(refreshToken, kept), scopes: kept.scopes, audience: kept.audience }
+  const { scopes, audience, signing } = kept
+  return { ...derive(refreshToken, kept), scopes, audience, signing }
 }
 
 function derive(source: string, { seed, expires }: RotationTrace): Pick<Rotation, 'access' | 'refresh'> {

@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import axe from 'axe-core'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
@@ -40,8 +42,8 @@ afterEach(async () => {
   await photoApp.close()
 })
 
-test('a stranger signs in, approves, sees prints, refreshes, withdraws, and the print shop loses access at once', async () => {
-  await connect()
+test('a stranger signs in, approves, is known by name, sees prints, refreshes, and withdraws: the print shop loses access at once', async () => {
+  await begin()
   expect(page.url()).toMatch(/\/login\?return_to=\/oauth\/consent\/[\w-]+$/)
   await signIn('alice')
 
@@ -50,7 +52,10 @@ test('a stranger signs in, approves, sees prints, refreshes, withdraws, and the 
     'The Print Shop',
     'Alice',
     'an app on this computer',
-    'See your name and your photos',
+    'Sign you in with this account',
+    'See your name and your profile',
+    'See your email address',
+    'See your photos',
   ]) {
     expect(await consent.textContent()).toContain(words)
   }
@@ -59,6 +64,7 @@ test('a stranger signs in, approves, sees prints, refreshes, withdraws, and the 
   )
   await approve()
 
+  expect(await customer()).toBe('Alice alice@photos.example')
   expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Alice’s photos, ready to print')
   expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual([
     'North',
@@ -70,41 +76,169 @@ test('a stranger signs in, approves, sees prints, refreshes, withdraws, and the 
   const before = await page.locator('code').textContent()
   await press('Refresh token')
   const [replaced, now] = await page.locator('code').allTextContents()
-  expect(await page.getByRole('status').textContent()).toContain('Refreshed')
+  expect(await notice()).toContain('Refreshed')
   expect(replaced).toBe(before)
   expect(now).not.toBe(before)
+  expect(await customer()).toBe('Alice alice@photos.example')
   expect(await visiblePhotos()).toBe(9)
 
   await follow('Withdraw access')
   expect(page.url()).toBe(`${photoApp.url}/oauth/authorized-applications`)
   await press('Withdraw access')
-  expect(await page.getByRole('main').textContent()).not.toContain('See your name and your photos')
+  expect(await page.getByRole('main').textContent()).not.toContain('See your photos')
 
   await page.goto(printShop.url)
-  expect(await page.getByRole('status').textContent()).toContain('You have withdrawn our access.')
+  expect(await notice()).toContain('You have withdrawn our access')
   expect(await visiblePhotos()).toBe(0)
-  await connect()
+  expect(await signOutButton().count()).toBe(0)
+  await begin()
   expect(await page.getByRole('button', { name: 'Approve' }).isVisible()).toBe(true)
   expect(complaints).toEqual([])
 })
 
+test('LOGO-01 signing out at the print shop ends both sessions, says so, and the next time login is asked again, consent is not', async () => {
+  await signInAndApprove('alice')
+  await press('Refresh token') // the ID token of a refresh proves the session too
+  await signOutOfShop()
+
+  expect(await notice()).toContain('You are signed out, here and at Daylight Photos.')
+  expect(await signOutButton().count()).toBe(0)
+  await page.reload()
+  expect(await page.getByRole('status').count()).toBe(0)
+  await page.goto(photoApp.url)
+  expect(await page.getByRole('main').textContent()).toContain('Every day has its light.')
+
+  await begin()
+  expect(page.url()).toContain('/login?return_to=')
+  await signIn('bob')
+  await approve()
+  expect(await customer()).toBe('Bob bob@photos.example')
+  await signOutOfShop()
+  await begin()
+  await signIn('alice')
+  await page.waitForURL(`${printShop.url}/`)
+  expect(await customer()).toBe('Alice alice@photos.example')
+  expect(complaints).toEqual([])
+})
+
+test('signing out at the photo app ends the session at the print shop through the back channel, in this browser only', async () => {
+  await signInAndApprove('alice')
+  const [first, firstContext] = [page, context]
+  await freshBrowser()
+  await begin()
+  await signIn('alice')
+  await page.waitForURL(`${printShop.url}/`)
+
+  await page.goto(photoApp.url)
+  const told = backChannel()
+  await press('Sign out')
+  expect(await told).toBe(200)
+  await page.goto(printShop.url)
+  expect(await notice()).toContain('You have signed out at Daylight Photos')
+  expect(await visiblePhotos()).toBe(0)
+  page = first
+  await page.goto(printShop.url)
+  expect(await visiblePhotos()).toBe(9)
+  await firstContext.close()
+  expect(complaints).toEqual([])
+})
+
+test('signing out at the print shop in one browser leaves the others signed in', async () => {
+  await signInAndApprove('alice')
+  const [other, otherContext] = [page, context]
+  await freshBrowser()
+  await begin()
+  await signIn('alice')
+  await page.waitForURL(`${printShop.url}/`)
+  const told = backChannel()
+  await signOutOfShop()
+  expect(await told).toBe(200)
+
+  await other.reload()
+  page = other
+  expect(await customer()).toBe('Alice alice@photos.example')
+  expect(await visiblePhotos()).toBe(9)
+  await otherContext.close()
+})
+
+test("signing out on the provider's own page ends the session at the print shop", async () => {
+  await signInAndApprove('alice')
+  await page.goto(`${photoApp.url}/oauth/logout`)
+  const told = backChannel()
+  await press('Sign out')
+  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('You are signed out')
+  expect(await told).toBe(200)
+
+  await page.goto(printShop.url)
+  expect(await notice()).toContain('You have signed out at Daylight Photos')
+})
+
+test('who was signed out at the photo app before is signed out at the print shop without a question', async () => {
+  await signInAndApprove('alice')
+  await context.clearCookies({ name: 'photos.sid' })
+  await signOutOfShop()
+  expect(await notice()).toContain('You are signed out')
+})
+
+test('LOGO-01 a way back from signing out that nobody went brings no notice', async () => {
+  await signInAndApprove('alice')
+  await page.goto(`${printShop.url}/signed-out?state=planted`)
+  expect(page.url()).toBe(`${printShop.url}/`)
+  expect(await customer()).toBe('Alice alice@photos.example')
+})
+
+test('nobody but the photo app can end a session at the print shop: an ID token is no logout token', async () => {
+  await signInAndApprove('alice')
+  const asked = page.waitForRequest((request) => request.url().includes('id_token_hint='))
+  await signOutOfShop()
+  const idToken = new URL((await asked).url()).searchParams.get('id_token_hint') as string
+  await begin()
+  await signIn('alice')
+  await page.waitForURL(`${printShop.url}/`)
+
+  const [, payload] = idToken.split('.')
+  const unsigned = `${Buffer.from('{"alg":"none","typ":"logout+jwt"}').toString('base64url')}.${payload}.`
+  for (const body of [{ logout_token: idToken }, { logout_token: unsigned }, { logout_token: 'x' }, {}]) {
+    const answer = await fetch(`${printShop.url}/backchannel-logout`, {
+      method: 'POST',
+      body: new URLSearchParams(body as Record<string, string>),
+    })
+    expect(answer.status).toBe(400)
+  }
+  await page.reload()
+  expect(await customer()).toBe('Alice alice@photos.example')
+})
+
+test('the session id of the print shop changes when somebody signs in and when they sign out', async () => {
+  const seen = []
+  await begin()
+  seen.push(await sessionId('prints.sid'))
+  await signIn('alice')
+  await approve()
+  seen.push(await sessionId('prints.sid'))
+  await signOutOfShop()
+  seen.push(await sessionId('prints.sid'))
+  expect(seen).not.toContain(undefined)
+  expect(new Set(seen).size).toBe(3)
+})
+
 test('the refresh button tells at once that access was withdrawn', async () => {
-  await connectAs('alice')
+  await signInAndApprove('alice')
   const other = await context.newPage()
   await other.goto(`${photoApp.url}/oauth/authorized-applications`)
   await press('Withdraw access', other)
 
   await press('Refresh token')
-  expect(await page.getByRole('status').textContent()).toContain('You have withdrawn our access.')
+  expect(await notice()).toContain('You have withdrawn our access.')
 })
 
 test('a user who says no is told so at the print shop, and nothing is connected', async () => {
-  await connect()
+  await begin()
   await signIn('alice')
   await press('Deny')
   await page.waitForURL(`${printShop.url}/`)
 
-  expect(await page.getByRole('status').textContent()).toContain('You said no')
+  expect(await notice()).toContain('You said no')
   expect(await visiblePhotos()).toBe(0)
   await page.goto(`${photoApp.url}/oauth/authorized-applications`)
   expect(await page.getByRole('button', { name: 'Withdraw access' }).count()).toBe(0)
@@ -114,10 +248,10 @@ test('a user who says no is told so at the print shop, and nothing is connected'
 test('two tabs that connect at the same time both come back, each with its own answer', async () => {
   await page.goto(`${photoApp.url}/login`)
   await signIn('alice')
-  await connect()
+  await begin()
   const first = page
   page = await context.newPage()
-  await connect()
+  await begin()
   const second = page
 
   page = first
@@ -127,14 +261,14 @@ test('two tabs that connect at the same time both come back, each with its own a
   await approve()
   expect(await visiblePhotos()).toBe(9)
   await press('Refresh token')
-  expect(await page.getByRole('status').textContent()).toContain('Refreshed')
+  expect(await notice()).toContain('Refreshed')
 })
 
 test('a callback that is not of this browser, or was used before, is told so in a sentence with a way on', async () => {
   const logged = jest.spyOn(console, 'error').mockImplementation(() => undefined)
   await page.goto(`${printShop.url}/callback?code=x&state=unknown`)
   expect(await page.getByRole('main').textContent()).toContain('opened in another browser')
-  await follow('Connect Daylight Photos')
+  await follow('Sign in with Daylight Photos')
   await signIn('alice')
   const callback = page.waitForRequest((request) => request.url().includes('/callback?'))
   await approve()
@@ -152,28 +286,28 @@ test('a user who is signed in already comes to the consent page without the logi
   await signIn('bob')
   expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Bob’s photos')
 
-  await connect()
+  await begin()
   expect(page.url()).toMatch(/\/oauth\/consent\/[\w-]+$/)
   await approve()
   expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Bob’s photos, ready to print')
   expect(await visiblePhotos()).toBe(3)
 
   await press('Refresh token')
-  expect(await page.getByRole('status').textContent()).toContain('Refreshed')
+  expect(await notice()).toContain('Refreshed')
   await page.goto(photoApp.url)
   await follow('Connected apps')
   await press('Withdraw access')
   await page.goto(printShop.url)
-  expect(await page.getByRole('status').textContent()).toContain('You have withdrawn our access.')
+  expect(await notice()).toContain('You have withdrawn our access.')
   expect(complaints).toEqual([])
 })
 
 test('a consent that is remembered takes the browser from the login form, under helmet, straight to the print shop', async () => {
-  await connectAs('alice')
+  await signInAndApprove('alice')
   await context.close()
   await freshBrowser()
 
-  await connect()
+  await begin()
   await signIn('alice')
   await page.waitForURL(`${printShop.url}/`)
   expect(await visiblePhotos()).toBe(9)
@@ -181,7 +315,7 @@ test('a consent that is remembered takes the browser from the login form, under 
 })
 
 test('albums can be kept back at first and shared later', async () => {
-  await connect()
+  await begin()
   await signIn('alice')
   await page.getByRole('checkbox', { name: 'See how you sort them into albums' }).uncheck()
   await approve()
@@ -197,7 +331,7 @@ test('albums can be kept back at first and shared later', async () => {
 test('"Not you?" on the consent page lets another user decide', async () => {
   await page.goto(`${photoApp.url}/login`)
   await signIn('alice')
-  await connect()
+  await begin()
   await follow('Not you?')
   await signIn('bob')
   await approve()
@@ -205,7 +339,7 @@ test('"Not you?" on the consent page lets another user decide', async () => {
 })
 
 test('a wrong password keeps the way back, and gives no session', async () => {
-  await connect()
+  await begin()
   await page.getByLabel('E-mail').fill('alice@photos.example')
   await page.getByLabel('Password').fill('looking-glass')
   await press('Sign in')
@@ -253,13 +387,13 @@ test.each(['light', 'dark'] as const)(
     expect(await findings()).toEqual([])
     await page.goto(printShop.url)
     expect(await findings()).toEqual([])
-    await connect()
+    await begin()
     expect(await findings()).toEqual([])
     await signIn('alice')
     await press('Deny')
     await page.waitForURL(`${printShop.url}/`)
     expect(await findings()).toEqual([])
-    await connect()
+    await begin()
     await approve()
     expect(await findings()).toEqual([])
     await page.goto(photoApp.url)
@@ -284,9 +418,9 @@ async function leave(from: Page, by: Locator) {
   await Promise.all([from.waitForEvent('load'), by.click()])
 }
 
-async function connect() {
+async function begin() {
   await page.goto(printShop.url)
-  await follow('Connect Daylight Photos')
+  await follow('Sign in with Daylight Photos')
 }
 
 async function signIn(name: keyof typeof passwords) {
@@ -300,11 +434,35 @@ async function approve() {
   await page.waitForURL(`${printShop.url}/`)
 }
 
-async function connectAs(name: keyof typeof passwords) {
-  await connect()
+async function signInAndApprove(name: keyof typeof passwords) {
+  await begin()
   await signIn(name)
   await approve()
 }
+
+/** From the print shop to the photo app and back. */
+async function signOutOfShop() {
+  await signOutButton().click()
+  await page.waitForURL(`${printShop.url}/`)
+  await page.getByRole('link', { name: 'Sign in with Daylight Photos' }).waitFor()
+}
+
+/** What the print shop answers when the photo app calls it next. Both run in this process, and the photo app waits for nobody. */
+function backChannel(): Promise<number> {
+  const finished = 'http.server.response.finish'
+  return new Promise((resolve) => {
+    subscribe(finished, function listener(message) {
+      const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
+      if (request.url !== '/backchannel-logout') return
+      unsubscribe(finished, listener)
+      resolve(response.statusCode)
+    })
+  })
+}
+
+const signOutButton = () => page.getByRole('button', { name: 'Sign out' })
+const notice = () => page.getByRole('status').textContent()
+const customer = () => page.getByRole('banner').getByRole('paragraph').textContent()
 
 /** Counts images that have really been decoded: an address that CSP refused has no width. */
 function visiblePhotos(): Promise<number> {
@@ -314,9 +472,9 @@ function visiblePhotos(): Promise<number> {
   })
 }
 
-async function sessionId() {
-  const cookies = await context.cookies(photoApp.url)
-  return cookies.find(({ name }) => name === 'photos.sid')?.value
+async function sessionId(of = 'photos.sid') {
+  const cookies = await context.cookies(photoApp.url) // those of both: cookies know no ports
+  return cookies.find(({ name }) => name === of)?.value
 }
 
 async function findings() {

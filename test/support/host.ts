@@ -10,6 +10,7 @@ import {
   type ProviderEvents,
 } from '../../lib/index.js'
 import { clients } from './clients.js'
+import { signingKeys } from './signing-keys.js'
 
 export interface User {
   readonly id: string
@@ -71,6 +72,9 @@ const EVENTS = Object.keys({
   'client.authentication_failed': true,
   'access_token.refused': true,
   'grant.revoked': true,
+  'session.ended': true,
+  'logout.notified': true,
+  'logout.failed': true,
   'client.changed': true,
   'server.error': true,
   warning: true,
@@ -103,6 +107,7 @@ export async function startHost(options: HostOptions = {}): Promise<Host> {
     scopes: { read: 'Read your things', write: 'Change your things' },
     clients,
     store: ':memory:',
+    keys: signingKeys,
     clock: () => time,
     ...(typeof options.provider === 'function' ? options.provider(origin) : options.provider),
   })

@@ -1,0 +1,60 @@
+import { challenge } from '../bearer/challenge.js'
+import { insufficientScope, invalidToken, type LiveToken, liveToken } from '../bearer/check.js'
+import { bearerToken } from '../bearer/presented.js'
+import { findClient } from '../clients/find.js'
+import { OAuthError } from '../errors.js'
+import type { MachineReply } from '../http/reply.js'
+import type { MachineRequest } from '../http/request.js'
+import { SIGNING_ALGS } from '../keys/keys.js'
+import type { Runtime } from '../runtime.js'
+import type { Client } from '../store/records.js'
+import { type Claims, claimsOf } from '../tokens/claims.js'
+import { subjectOf } from '../tokens/subject.js'
+
+/** Tells the holder of an access token about its user (OpenID Connect Core §5.3). */
+export async function userinfo(runtime: Runtime, request: MachineRequest): Promise<MachineReply> {
+  const { issuer } = runtime.settings
+  try {
+    const token = await liveToken(runtime, presentedToken(request), `${issuer}/userinfo`)
+    if (!token.data.scopes.includes('openid')) throw insufficientScope(['openid'])
+    const client = await findClient(runtime, token.data.clientId)
+    if (client === undefined) throw invalidToken('client_unknown')
+    return await inFormat(runtime, client, await aboutUser(runtime, client, token))
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    runtime.emit('access_token.refused', { error: error.code, reason: error.reason })
+    const scope = error.code === 'insufficient_scope' && { scope: 'openid' }
+    return {
+      status: error.status,
+      body: error.toJSON(),
+      headers: { 'WWW-Authenticate': challenge(error, { realm: issuer, ...scope }) },
+    }
+  }
+}
+
+/** The token, from the header or, where a form was posted, from that (RFC 6750 §2.1, §2.2). */
+function presentedToken({ authorization, repeatsAuthorization, parameters }: MachineRequest): string {
+  parameters.refuseRepeated(['access_token'])
+  const posted = parameters.get('access_token')
+  if (posted !== undefined && authorization === undefined) return posted
+  return bearerToken({ authorization, ambiguous: repeatsAuthorization || posted !== undefined })
+}
+
+async function aboutUser(runtime: Runtime, client: Client, { data }: LiveToken): Promise<Claims> {
+  const user = await runtime.settings.findUser(data.userId)
+  if (user === undefined) throw invalidToken('user_gone')
+  const claims = await claimsOf(runtime, user, data.scopes, data.claims)
+  return { sub: subjectOf(runtime.settings, client, data.userId), ...claims }
+}
+
+/** JSON, or a JWT for a client that registered for one (OpenID Connect Core §5.3.2). */
+async function inFormat(
+  { settings, keys }: Runtime,
+  { id, userinfoSignedResponseAlg }: Client,
+  claims: Claims,
+): Promise<MachineReply> {
+  const alg = SIGNING_ALGS.find((known) => known === userinfoSignedResponseAlg)
+  if (alg === undefined) return { status: 200, body: claims }
+  const text = await keys.sign({ ...claims, iss: settings.issuer, aud: id }, { alg, typ: 'JWT' })
+  return { status: 200, type: 'application/jwt', text }
+}

@@ -1,0 +1,94 @@
+import { ConfigurationError } from './errors.js'
+import type { ScopeOptions } from './options.js'
+import { suggestion } from './suggestion.js'
+import { aBoolean, anArray, anObject, describe, refuseUnknown } from './validation.js'
+
+/** A scope that clients may ask for. */
+export interface Scope {
+  readonly name: string
+  readonly description: string
+  readonly required: boolean
+  readonly default: boolean
+}
+
+/**
+ * The scopes of OpenID Connect (Core §3.1.2.1, §5.4, §11), which are there in every app. They say what the client gets to know of the
+ * user, and mean nothing at an API.
+ */
+const IDENTITY_SCOPES: Readonly<Record<string, string>> = {
+  openid: 'Sign you in with this account',
+  profile: 'See your name and your profile',
+  email: 'See your email address',
+  address: 'See your postal address',
+  phone: 'See your phone number',
+  offline_access: 'Keep this access while you are away',
+}
+
+export function isIdentityScope(name: string): boolean {
+  return Object.hasOwn(IDENTITY_SCOPES, name)
+}
+
+const SENTENCE = 'Give the sentence that the user reads: "See your photos".'
+
+/** All scopes by name; the host may put what it says of the identity scopes into its own words. */
+export function resolveScopes(
+  given: Readonly<Record<string, string | ScopeOptions>>,
+): ReadonlyMap<string, Scope> {
+  const scopes = new Map(
+    Object.entries(IDENTITY_SCOPES).map(([name, description]): [string, Scope] => [
+      name,
+      { name, description, required: true, default: false },
+    ]),
+  )
+  for (const [name, value] of Object.entries(anObject('scopes', given))) {
+    const option = `scopes['${name}']`
+    if (!isScopeToken(name)) {
+      throw new ConfigurationError(
+        option,
+        'is not a scope name',
+        'Use printable ASCII without space, quote or backslash.',
+      )
+    }
+    const scope = typeof value === 'string' ? { description: value } : anObject(option, value, SENTENCE)
+    refuseUnknown(`${option}.`, scope, ['description', 'required', 'default'])
+    if (typeof scope.description !== 'string' || scope.description === '') {
+      throw new ConfigurationError(`${option}.description`, `is ${describe(scope.description)}`, SENTENCE)
+    }
+    scopes.set(name, {
+      name,
+      description: scope.description,
+      required: aBoolean(`${option}.required`, scope.required) ?? true,
+      default: aBoolean(`${option}.default`, scope.default) ?? false,
+    })
+  }
+  return scopes
+}
+
+/** What a request that names no scope asks for: the scopes that are marked, or all of the host's own. */
+export function defaultScopes(scopes: ReadonlyMap<string, Scope>): readonly string[] {
+  const all = [...scopes.values()]
+  const marked = all.filter((scope) => scope.default)
+  const own = all.filter((scope) => !isIdentityScope(scope.name))
+  return (marked.length > 0 ? marked : own).map((scope) => scope.name)
+}
+
+/** RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ) */
+export function isScopeToken(value: string): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
+}
+
+/** The same list, if every one of it is among the option `scopes`. */
+export function knownScopes(
+  option: string,
+  names: readonly string[],
+  scopes: ReadonlyMap<string, Scope>,
+): readonly string[] {
+  const unknown = anArray(option, names).find((name) => !scopes.has(name))
+  if (unknown === undefined) return names
+  const meant = suggestion(String(unknown), [...scopes.keys()])
+  throw new ConfigurationError(
+    option,
+    `names the unknown scope ${describe(unknown)}`,
+    meant ? `Did you mean '${meant}'?` : 'Add it to the option scopes.',
+  )
+}

@@ -1,0 +1,22 @@
+/** How and when the user proved who they are, as far as it is known (OpenID Connect Core §2). */
+export interface Authentication {
+  /** Seconds since 1970. */
+  readonly authTime?: number
+  readonly acr?: string
+  readonly amr?: readonly string[]
+  /** The login session at the host. */
+  readonly sid?: string
+}
+
+/** The claims of an `Authentication` that every token about the user may carry. */
+export function authenticationClaims({
+  authTime,
+  acr,
+  amr,
+}: Authentication): Readonly<Record<string, unknown>> {
+  return {
+    ...(authTime !== undefined && { auth_time: authTime }),
+    ...(acr !== undefined && { acr }),
+    ...(amr !== undefined && { amr }),
+  }
+}

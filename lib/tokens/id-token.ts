@@ -1,0 +1,68 @@
+import { hash } from 'node:crypto'
+import { SIGNING_ALGS, type SigningAlg } from '../keys/keys.js'
+import type { HostUser } from '../options.js'
+import type { Runtime } from '../runtime.js'
+import type { ClaimsRequest } from '../standard-claims.js'
+import type { Client } from '../store/records.js'
+import { type Authentication, authenticationClaims } from './authentication.js'
+import { type Claims, claimsOf } from './claims.js'
+import { subjectOf } from './subject.js'
+
+export interface SignedIn {
+  readonly userId: string
+  readonly user: HostUser
+  readonly scopes: readonly string[]
+  readonly authentication: Authentication
+  readonly claims?: ClaimsRequest | undefined
+  readonly nonce?: string | undefined
+}
+
+/** Tells a client who signed in, how and when (OpenID Connect Core §2, §3.1.3.6). `accessToken` is the one that goes with it. */
+export async function idToken(
+  runtime: Runtime,
+  client: Client,
+  signedIn: SignedIn,
+  accessToken: string,
+): Promise<string> {
+  const { settings, keys, now } = runtime
+  const { userId, authentication, nonce } = signedIn
+  const alg = signingAlgOf(client)
+  const issuedAt = Math.floor(now() / 1000)
+  const claims = {
+    ...(await userClaims(runtime, client, signedIn)),
+    iss: settings.issuer,
+    sub: subjectOf(settings, client, userId),
+    aud: client.id,
+    exp: issuedAt + settings.lifetimes.idToken,
+    iat: issuedAt,
+    ...authenticationClaims(authentication),
+    ...(authentication.sid !== undefined && { sid: authentication.sid }),
+    ...(nonce !== undefined && { nonce }),
+    at_hash: accessTokenHash(accessToken, alg),
+  }
+  return keys.sign(claims, { alg, typ: 'JWT' })
+}
+
+/** The algorithm of what is signed for this client. */
+export function signingAlgOf({ idTokenSignedResponseAlg }: Client): SigningAlg {
+  return SIGNING_ALGS.find((alg) => alg === idTokenSignedResponseAlg) ?? 'RS256'
+}
+
+/** By default only what was asked for by name: the rest is for the userinfo endpoint (OpenID Connect Core §5.4). */
+async function userClaims(
+  runtime: Runtime,
+  client: Client,
+  { user, scopes, claims }: SignedIn,
+): Promise<Claims> {
+  const named = claims?.idToken ?? []
+  const all = (client.idTokenClaims ?? runtime.settings.idTokenClaims) === 'scopes'
+  if (!all && named.length === 0) return {}
+  const found = await claimsOf(runtime, user, scopes, named)
+  return all ? found : Object.fromEntries(Object.entries(found).filter(([name]) => named.includes(name)))
+}
+
+/** OpenID Connect Core §3.1.3.6: the left half of the hash that the algorithm has; of Ed25519 that is SHA-512. */
+function accessTokenHash(accessToken: string, alg: SigningAlg): string {
+  const digest = hash(alg === 'EdDSA' ? 'sha512' : 'sha256', accessToken, 'buffer')
+  return digest.toString('base64url', 0, digest.length / 2)
+}
