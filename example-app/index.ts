@@ -23,11 +23,12 @@ try {
   })
 
   console.log(`
-  Photo app   ${photoApp.url}   has users, their photos and an API, and is the OAuth provider
-  Print shop  ${printShop.url}   is somebody else's app, and would like to see the photos
+  Photo app   ${photoApp.url}   has users, their photos and an API, and is the OpenID provider
+  Print shop  ${printShop.url}   is somebody else's app: its customers sign in with the photo app and let it see their photos
 
-  Open ${printShop.url} and press "Connect Daylight Photos".
+  Open ${printShop.url} and press "Sign in with Daylight Photos".
   Sign in as ${demoUsers.map(({ email, password }) => `${email}, password ${password}`).join('\n          or ')}
+  Then sign out, at either of the two: you are signed out at both.
 `)
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error

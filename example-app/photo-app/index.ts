@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import path from 'node:path'
 import csurf from 'csurf'
-import express, { type ErrorRequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type Request } from 'express'
 import { oauthProvider } from 'express-oauth-provider'
 import session from 'express-session'
 import helmet from 'helmet'
@@ -13,6 +13,8 @@ import { checkPassword, findUser } from './users.js'
 declare module 'express-session' {
   interface SessionData {
     userId: string
+    /** When they signed in, in seconds since 1970. */
+    signedInAt: number
   }
 }
 
@@ -44,9 +46,12 @@ export async function startPhotoApp({ port, store, printShop }: PhotoAppOptions)
   const oauth = oauthProvider({
     issuer: `${url}/oauth`,
     findUser,
+    authTime: (req: Request) => req.session.signedInAt,
+    logout: endSession,
     store,
+    // Who the user is comes by OpenID Connect, whose scopes are always there; these are for the API below.
     scopes: {
-      photos: 'See your name and your photos',
+      photos: 'See your photos',
       albums: { description: 'See how you sort them into albums', required: false },
     },
     clients: [
@@ -55,17 +60,20 @@ export async function startPhotoApp({ port, store, printShop }: PhotoAppOptions)
         client_secret: printShop.clientSecret,
         client_name: 'The Print Shop',
         redirect_uris: [`${printShop.url}/callback`],
-        scope: 'photos albums',
+        post_logout_redirect_uris: [`${printShop.url}/signed-out`],
+        backchannel_logout_uri: `${printShop.url}/backchannel-logout`,
+        scope: 'openid profile email photos albums',
       },
     ],
+    // The print shop's backchannel_logout_uri is on this computer. For development only: refused where NODE_ENV is production.
+    allowPrivateAddresses: true,
   })
   app.use('/oauth', oauth)
   app.use(oauth.wellKnown)
 
   // The API: for the apps that a user has let in.
   app.get('/api/photos', oauth.requireToken('photos'), (req, res) => {
-    const photos = photosOf(req.auth.userId).map(({ id, title, image }) => ({ id, title, image }))
-    res.json({ owner: findUser(req.auth.userId)?.name, photos })
+    res.json(photosOf(req.auth.userId).map(({ id, title, image }) => ({ id, title, image })))
   })
   app.get('/api/albums', oauth.requireToken('albums'), (req, res) => {
     res.json(Object.fromEntries(photosOf(req.auth.userId).map(({ id, album }) => [id, album])))
@@ -94,12 +102,16 @@ export async function startPhotoApp({ port, store, printShop }: PhotoAppOptions)
     req.session.regenerate((error) => {
       if (error) return next(error)
       req.session.userId = user.id
+      req.session.signedInAt = Math.floor(Date.now() / 1000)
       res.redirect(303, safeReturnTo(returnTo, url))
     })
   })
 
-  app.post('/logout', (req, res, next) => {
-    req.session.destroy((error) => (error ? next(error) : res.redirect(303, '/')))
+  app.post('/logout', async (req, res) => {
+    // Tells the apps where the user has signed in from this browser, and waits for none of them.
+    await oauth.logoutSession(req)
+    await endSession(req)
+    res.redirect(303, '/')
   })
 
   const onError: ErrorRequestHandler = (error, _req, res, _next) => {
@@ -119,6 +131,13 @@ export async function startPhotoApp({ port, store, printShop }: PhotoAppOptions)
       await oauth.close()
     },
   }
+}
+
+/** Signs the user out in this browser. */
+function endSession(req: Request): Promise<void> {
+  return new Promise((resolve, reject) => {
+    req.session.destroy((error) => (error ? reject(error) : resolve()))
+  })
 }
 
 /** Anybody can make a link to the login page, so what it says in `return_to` must not lead to another site. */

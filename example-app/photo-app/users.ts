@@ -2,8 +2,10 @@ import bcrypt from 'bcryptjs'
 
 export interface User {
   id: string
+  // The provider finds these under their names when it tells an app who the user is.
   name: string
   email: string
+  emailVerified: boolean
   passwordHash: string
 }
 
@@ -15,6 +17,7 @@ export const demoUsers = [
 
 const users: User[] = demoUsers.map(({ password, ...user }) => ({
   ...user,
+  emailVerified: true,
   passwordHash: bcrypt.hashSync(password, 10),
 }))
 const nobody = bcrypt.hashSync('nobody has this password', 10)

@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto'
-import * as oauth from 'openid-client'
+import * as openid from 'openid-client'
+import { logoutTokenReader } from './logout-token.js'
 
-/** What the print shop keeps of a customer who has connected the photo app. */
+/** What the print shop keeps of a customer who has signed in. */
 export interface Account {
-  tokens: oauth.TokenEndpointResponse
+  /** Who the customer is, as the photo app tells it. */
+  user: openid.UserInfoResponse
+  /** The customer's session at the photo app, by the name that a logout token gives it. */
+  sid: openid.JsonValue | undefined
+  tokens: openid.TokenEndpointResponse
   /** Fingerprint of the access token before the last refresh. */
   replaced?: string
 }
@@ -11,70 +16,101 @@ export interface Account {
 /** What the print shop keeps while the customer is away at the photo app. */
 export interface Pending {
   state: string
+  nonce: string
   codeVerifier: string
 }
 
 /** The customer said no. */
 export class AccessDenied extends Error {}
 
-/** The photo app did not connect us, and says why. */
-export class ConnectionRefused extends Error {}
+/** The photo app did not sign the customer in, and says why. */
+export class SignInRefused extends Error {}
 
 /** The customer said yes once, and has taken it back. */
 export class AccessWithdrawn extends Error {}
 
-/** All that the print shop knows of OAuth: how to be a client of the photo app. */
-export async function connectTo(photoAppUrl: string, redirectUri: string, clientSecret: string) {
-  // The provider's metadata (RFC 8414) tells everything else. Plain http is for this computer only.
-  const provider = await oauth.discovery(
+export interface DaylightOptions {
+  photoAppUrl: string
+  clientSecret: string
+  /** Where the photo app sends customers who have signed in. */
+  redirectUri: string
+  /** Where it sends customers who have signed out. */
+  signedOutUri: string
+}
+
+const CLIENT_ID = 'print-shop'
+
+/** All that the print shop knows of OpenID Connect: how to be a client of the photo app. */
+export async function connectTo({ photoAppUrl, clientSecret, redirectUri, signedOutUri }: DaylightOptions) {
+  // Reads <issuer>/.well-known/openid-configuration, which tells everything else. Plain http is for this computer only, and over
+  // plain http an ID token is worth its signature, which the library checks only when told to.
+  const provider = await openid.discovery(
     new URL(`${photoAppUrl}/oauth`),
-    'print-shop',
+    CLIENT_ID,
     undefined,
-    oauth.ClientSecretBasic(clientSecret),
-    { algorithm: 'oauth2', execute: [oauth.allowInsecureRequests] },
+    openid.ClientSecretBasic(clientSecret),
+    { execute: [openid.allowInsecureRequests, openid.enableNonRepudiationChecks] },
   )
 
-  async function authorizationUrl(): Promise<{ href: string; pending: Pending }> {
-    const pending = { state: oauth.randomState(), codeVerifier: oauth.randomPKCECodeVerifier() }
-    const { href } = oauth.buildAuthorizationUrl(provider, {
+  async function signInUrl(): Promise<{ href: string; pending: Pending }> {
+    const pending = {
+      state: openid.randomState(),
+      nonce: openid.randomNonce(),
+      codeVerifier: openid.randomPKCECodeVerifier(),
+    }
+    const { href } = openid.buildAuthorizationUrl(provider, {
       redirect_uri: redirectUri,
-      scope: 'photos albums',
+      scope: 'openid profile email photos albums',
       state: pending.state,
-      code_challenge: await oauth.calculatePKCECodeChallenge(pending.codeVerifier),
+      nonce: pending.nonce,
+      code_challenge: await openid.calculatePKCECodeChallenge(pending.codeVerifier),
       code_challenge_method: 'S256',
     })
     return { href, pending }
   }
 
-  /** Compares `state` and `iss`, then redeems the code. */
-  async function redeem(callback: URL, { state, codeVerifier }: Pending): Promise<Account> {
+  /** Compares `state` and `iss`, redeems the code, validates the ID token, and asks who the customer is. */
+  async function redeem(callback: URL, { state, nonce, codeVerifier }: Pending): Promise<Account> {
     try {
-      const checks = { expectedState: state, pkceCodeVerifier: codeVerifier }
-      return { tokens: await oauth.authorizationCodeGrant(provider, callback, checks) }
+      const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: codeVerifier }
+      const tokens = await openid.authorizationCodeGrant(provider, callback, checks)
+      const { sub, sid } = tokens.claims() as openid.IDToken // there, for the nonce was found in it
+      return { user: await openid.fetchUserInfo(provider, tokens.access_token, sub), sid, tokens }
     } catch (error) {
       const answered =
-        error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError
+        error instanceof openid.AuthorizationResponseError || error instanceof openid.ResponseBodyError
       if (!answered) throw error
       throw error.error === 'access_denied'
         ? new AccessDenied()
-        : new ConnectionRefused(`Daylight Photos says: ${error.error_description ?? error.error}`)
+        : new SignInRefused(`Daylight Photos says: ${error.error_description ?? error.error}`)
     }
   }
 
   async function refresh(account: Account): Promise<void> {
     try {
-      const tokens = await oauth.refreshTokenGrant(provider, account.tokens.refresh_token ?? '')
+      const tokens = await openid.refreshTokenGrant(provider, account.tokens.refresh_token ?? '')
       account.replaced = fingerprint(account)
       account.tokens = { ...account.tokens, ...tokens }
     } catch (error) {
-      const gone = error instanceof oauth.ResponseBodyError && error.error === 'invalid_grant'
+      const gone = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant'
       throw gone ? new AccessWithdrawn() : error
     }
   }
 
+  /** Where to send a customer who signs out, so that the photo app signs them out too. The ID token tells whose session is meant. */
+  function signOutUrl({ tokens }: Account): { href: string; state: string } {
+    const state = openid.randomState()
+    const { href } = openid.buildEndSessionUrl(provider, {
+      id_token_hint: tokens.id_token ?? '',
+      post_logout_redirect_uri: signedOutUri,
+      state,
+    })
+    return { href, state }
+  }
+
   async function request<Body>(account: Account, path: string): Promise<Body> {
     const url = new URL(path, photoAppUrl)
-    const response = await oauth.fetchProtectedResource(provider, account.tokens.access_token, url, 'GET')
+    const response = await openid.fetchProtectedResource(provider, account.tokens.access_token, url, 'GET')
     if (!response.ok) throw new Error(`The photo app answered ${response.status}.`)
     return (await response.json()) as Body
   }
@@ -84,13 +120,14 @@ export async function connectTo(photoAppUrl: string, redirectUri: string, client
     try {
       return await request(account, path)
     } catch (error) {
-      if (!(error instanceof oauth.WWWAuthenticateChallengeError && error.status === 401)) throw error
+      if (!(error instanceof openid.WWWAuthenticateChallengeError && error.status === 401)) throw error
       await refresh(account)
       return request(account, path)
     }
   }
 
-  return { authorizationUrl, redeem, refresh, get }
+  const readLogoutToken = logoutTokenReader(provider.serverMetadata(), CLIENT_ID)
+  return { signInUrl, redeem, refresh, signOutUrl, get, readLogoutToken }
 }
 
 export function scopesOf({ tokens }: Account): string[] {

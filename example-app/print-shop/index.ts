@@ -4,25 +4,9 @@ import path from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
 import session from 'express-session'
 import helmet from 'helmet'
-import {
-  AccessDenied,
-  AccessWithdrawn,
-  type Account,
-  ConnectionRefused,
-  connectTo,
-  type Pending,
-  scopesOf,
-} from './daylight.js'
+import { AccessDenied, AccessWithdrawn, connectTo, SignInRefused, scopesOf } from './daylight.js'
 import { errorPage, type Picture, printsPage, staleAnswerPage, welcomePage } from './pages.js'
-
-declare module 'express-session' {
-  interface SessionData {
-    /** One for each tab in which the customer went to the photo app and has not come back, oldest first. */
-    pending: Pending[]
-    account: Account
-    notice: 'denied' | 'withdrawn'
-  }
-}
+import { endSessions, renewSession } from './sessions.js'
 
 /** More tabs than anybody has open; the session must not grow with every click. */
 const MOST_PENDING = 10
@@ -35,16 +19,31 @@ export interface PrintShopOptions {
 
 export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintShopOptions) {
   const url = `http://localhost:${port}`
-  const daylight = await connectTo(photoAppUrl, `${url}/callback`, clientSecret)
+  const daylight = await connectTo({
+    photoAppUrl,
+    clientSecret,
+    redirectUri: `${url}/callback`,
+    signedOutUri: `${url}/signed-out`,
+  })
 
   const app = express()
-  // Safari would ask for https://localhost under this one default of helmet.
-  app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }))
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        directives: {
+          formAction: ["'self'", photoAppUrl], // "Sign out" is a form, and goes on there; helmet's default would stop it
+          upgradeInsecureRequests: null, // Safari would ask for https://localhost
+        },
+      },
+    }),
+  )
   app.use(express.static(path.join(import.meta.dirname, 'public')))
+  const store = new session.MemoryStore()
   app.use(
     session({
       name: 'prints.sid', // not the default: the photo app lives on the same host name, and cookies know no ports
       secret: process.env.SESSION_SECRET ?? randomBytes(32).toString('hex'),
+      store,
       resave: false,
       saveUninitialized: false,
       cookie: { sameSite: 'lax' },
@@ -57,15 +56,15 @@ export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintS
       delete req.session.notice
       return res.send(welcomePage(notice))
     }
-    const { owner, photos } = await daylight.get<{ owner: string; photos: Picture[] }>(account, '/api/photos')
+    const photos = await daylight.get<Picture[]>(account, '/api/photos')
     const albums = scopesOf(account).includes('albums')
       ? await daylight.get<Record<string, string>>(account, '/api/albums')
       : undefined
-    res.send(printsPage({ owner, photos, albums, account, photoAppUrl }))
+    res.send(printsPage({ photos, albums, account, photoAppUrl }))
   })
 
-  app.get('/connect', async (req, res) => {
-    const { href, pending } = await daylight.authorizationUrl()
+  app.get('/sign-in', async (req, res) => {
+    const { href, pending } = await daylight.signInUrl()
     req.session.pending = [...(req.session.pending ?? []), pending].slice(-MOST_PENDING)
     res.redirect(href)
   })
@@ -73,15 +72,42 @@ export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintS
   app.get('/callback', async (req, res) => {
     const { pending = [] } = req.session
     const mine = pending.find(({ state }) => state === req.query.state)
-    if (!mine) return res.status(400).send(staleAnswerPage(req.session.account !== undefined))
-    req.session.pending = pending.filter((other) => other !== mine)
-    req.session.account = await daylight.redeem(new URL(req.originalUrl, url), mine)
+    if (!mine) return res.status(400).send(staleAnswerPage(req.session.account))
+    const others = pending.filter((other) => other !== mine)
+    req.session.pending = others
+    const account = await daylight.redeem(new URL(req.originalUrl, url), mine)
+    await renewSession(req)
+    Object.assign(req.session, { account, pending: others })
     res.redirect('/')
   })
 
   app.post('/refresh', async (req, res) => {
     if (req.session.account) await daylight.refresh(req.session.account)
     res.redirect(303, '/')
+  })
+
+  // Ends our own session first, whatever becomes of the customer's visit to the photo app.
+  app.post('/sign-out', async (req, res) => {
+    const { account } = req.session
+    await renewSession(req)
+    if (!account) return res.redirect(303, '/')
+    const { href, state } = daylight.signOutUrl(account)
+    req.session.leaving = state
+    res.redirect(303, href)
+  })
+
+  app.get('/signed-out', (req, res) => {
+    const { leaving } = req.session
+    delete req.session.leaving
+    if (leaving !== undefined && leaving === req.query.state) req.session.notice = 'signed-out'
+    res.redirect('/')
+  })
+
+  // The photo app itself calls this when a customer signs out there, so there is no cookie and no session here.
+  app.post('/backchannel-logout', express.urlencoded({ extended: false }), async (req, res) => {
+    const ended = await daylight.readLogoutToken(req.body?.logout_token)
+    if (ended) await endSessions(store, ended)
+    res.set('Cache-Control', 'no-store').sendStatus(ended ? 200 : 400)
   })
 
   const onError: ErrorRequestHandler = (error, req, res, _next) => {
@@ -92,7 +118,7 @@ export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintS
     } else if (error instanceof AccessDenied) {
       req.session.notice = 'denied'
       res.redirect(303, '/')
-    } else if (error instanceof ConnectionRefused) {
+    } else if (error instanceof SignInRefused) {
       res.status(400).send(errorPage(error.message))
     } else {
       console.error(error)
