@@ -42,6 +42,11 @@ export interface OAuthErrorDetails {
   readonly cause?: unknown
 }
 
+/** RFC 6749 §5.2: error_description has no quote, backslash or control character, so that it can stand in a header too. */
+export function printable(description: string): string {
+  return description.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")
+}
+
 /**
  * What a client or a browser is told when a request is refused. `message` is the public `error_description`;
  * it is written by us and holds nothing of the request. The private cause is a value apart.
@@ -59,8 +64,7 @@ export class OAuthError extends Error {
 
   /** `description` is public; characters that RFC 6749 §5.2 does not allow in it become apostrophes. */
   constructor(code: ErrorCode, description: string, details: OAuthErrorDetails) {
-    // RFC 6749 §5.2: error_description has no quote, backslash or control character.
-    super(description.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'"), { cause: details.cause })
+    super(printable(description), { cause: details.cause })
     this.code = code
     this.reason = details.reason
     this.status = details.status ?? STATUS[code]

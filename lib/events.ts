@@ -27,18 +27,18 @@ export interface ProviderEvents {
   'refresh_token.reused': [{ clientId: string; userId: string; grantId: string }]
   /** The token endpoint refused a request. */
   'token.refused': [{ clientId?: string; error: ErrorCode; reason: string }]
-  /** The token endpoint refused a request for its form alone, its method, its content type, its size; or a page that belongs to no authorization request refused one. `reference` is on that page. */
+  /** An endpoint that clients call themselves (token, userinfo) refused a request for its form alone, its method, its content type, its size; or a page that belongs to no authorization request refused one. `reference` is on that page. */
   'request.refused': [{ endpoint: string; error: ErrorCode; reason: string; reference?: string }]
-  /** A client failed to authenticate. */
-  'client.authentication_failed': [{ clientId?: string; reason: string; address: string }]
-  /** `requireToken` refused a request. */
+  /** A client failed to authenticate. `problem` says in words what its `jwks_uri` answered, where that was of no use. */
+  'client.authentication_failed': [{ clientId?: string; reason: string; address: string; problem?: string }]
+  /** `requireToken` or the userinfo endpoint refused a request. */
   'access_token.refused': [{ error: ErrorCode; reason: string }]
   /** A grant and every token of it has been revoked; `userId` alone says that all of this user have. */
   'grant.revoked': [
     | { userId: string; clientId: string; grantId: string; by: 'user' | 'host' }
     | { userId: string; clientId?: undefined; grantId?: undefined; by: 'host' | 'user_gone' },
   ]
-  /** A user signed out at `/logout`, by their click or because a client proved which session it means; or the host said so with `logoutUser`. */
+  /** A user signed out at `/logout`, by their click or because a client proved which session it means; or the host said so with `logoutSession` or `logoutUser`. */
   'session.ended': [{ userId: string; by: 'user' | 'client' | 'host'; clientId?: string }]
   /** A client has been told that a user's session ended (OpenID Connect Back-Channel Logout). */
   'logout.notified': [{ clientId: string; userId: string }]

@@ -11,14 +11,14 @@ export {
 } from './errors.js'
 export type { ProviderEmitter, ProviderEvents } from './events.js'
 export type { Grants } from './grant-registry.js'
-export type { SigningKey, SigningKeys } from './keys/signing-keys.js'
+export type { SigningAlg, SigningKey, SigningKeys } from './keys/signing-keys.js'
 export type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js'
 export type {
   AuthContext,
   ClientMetadata,
   HostRequest,
   HostUser,
-  JsonWebKey,
+  Jwk,
   Lifetimes,
   LoginHints,
   OAuthProviderOptions,

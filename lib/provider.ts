@@ -1,7 +1,6 @@
 import type { Clients } from './clients/clients.js'
 import { ClientRegistry } from './clients/registry.js'
 import { staticClients } from './clients/static-clients.js'
-import { endedByHost } from './endpoints/logout.js'
 import { serverMetadata } from './endpoints/metadata.js'
 import { wellKnown } from './endpoints/well-known.js'
 import { createEvents, type ProviderEmitter } from './events.js'
@@ -44,9 +43,10 @@ export interface OAuthProvider extends Middleware {
   readonly keys: SigningKeys
   /**
    * Tells the clients that the user has signed in to from this browser that the login has ended (OpenID Connect Back-Channel Logout). For a
-   * sign-out of your own: call it before you end the session. Answers how many clients are told; that happens in the background.
+   * sign-out of your own: call it before you end the session. Answers how many clients are told; that happens in the background. Where your
+   * sessions have no id, as with cookie-session, the user's logins cannot be told apart: then it is about all of them.
    *
-   * @throws StoreUnavailableError while the store cannot answer.
+   * Your sign-out does not depend on it: what fails is told as `server.error`, and the answer is 0.
    */
   logoutSession(req: HostRequest): Promise<number>
   /**
@@ -66,7 +66,10 @@ export interface OAuthProvider extends Middleware {
    * @throws StoreUnavailableError while the store cannot answer.
    */
   purge(): Promise<number>
-  /** Finishes what was begun and closes what the provider opened. */
+  /**
+   * Finishes the requests to clients that are under way, which takes 5 seconds at most, and the writes, gives up the logout tokens that wait,
+   * and closes what the provider opened.
+   */
   close(): Promise<void>
 }
 
@@ -100,23 +103,25 @@ export function oauthProvider<User extends object = HostUser>(
   const hostCheck = new HostCheck(settings, emit)
   const router = createRouter(handlersOf(routes, metadata, pages, emit), (req) => hostCheck.look(req))
   keys.start()
-  return Object.assign(router as unknown as Middleware, {
-    wellKnown: wellKnown(settings, metadata, emit),
+  const atRoot = wellKnown(settings, metadata, emit)
+  const provider = Object.assign(router as unknown as Middleware, {
+    wellKnown: atRoot,
     requireToken: (...needed: [scopes?: string | readonly string[], options?: RequireTokenOptions]) =>
-      requireToken(runtime, needed),
+      requireToken(runtime, needed, () => hostCheck.challenged()),
     clients: new ClientRegistry(runtime),
     grants: grantRegistry(store, emit),
     keys: { list: () => keys.list(), rotate: () => keys.rotate() },
-    logoutSession: (req: HostRequest) => endedByHost(runtime, sessions, req),
+    logoutSession: (req: HostRequest) => sessions.logoutSession(req),
     logoutUser: (userId: string | number) => sessions.logoutUser(userId),
     events,
     purge: () => purge(runtime),
     close: async () => {
-      sessions.close()
+      await sessions.close()
       keys.close()
       await store.close()
     },
   })
+  return Object.defineProperty(provider, 'wellKnown', { get: () => hostCheck.taken(atRoot) })
 }
 
 async function purge({ store, now }: Runtime): Promise<number> {

@@ -10,20 +10,18 @@ import type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js
 import type { Runtime } from './runtime.js'
 import { knownScopes } from './scopes.js'
 import type { Settings } from './settings.js'
-import type { FoundRecord } from './store/records.js'
+import { noteUse } from './tokens/use.js'
 import { anObject, describe, refuseUnknown } from './validation.js'
 
-/** How often a grant's `lastUsedAt` is written, in milliseconds. */
-const TOUCH_EVERY = 3_600_000
-
 /**
- * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750).
+ * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750). `challenged` hears of each refusal.
  *
  * @throws ConfigurationError for a scope, an option or a resource with which nothing could ever pass.
  */
 export function requireToken(
   runtime: Runtime,
   needed: readonly [scopes?: string | readonly string[], options?: RequireTokenOptions],
+  challenged: () => void,
 ): Middleware {
   const [named = [], options = {}] = needed
   const list = typeof named === 'string' ? named.split(' ').filter(Boolean) : named
@@ -44,6 +42,7 @@ export function requireToken(
       const auth = await check(runtime, token, scopes, resource)
       ;(req as { auth?: TokenAuth }).auth = auth
     } catch (error) {
+      challenged()
       return refuse(runtime, req, res, next, { error, scopes, resource })
     }
     next()
@@ -60,7 +59,7 @@ async function check(
   // A resource that knows some scopes only sees no others, whatever else the token is for.
   const granted = scopesAt(data.scopes, [resource], runtime.settings)
   if (!scopes.every((scope) => granted.includes(scope))) throw insufficientScope(scopes)
-  void touch(runtime, record, runtime.now())
+  noteUse(runtime, record, 'requireToken')
   return {
     token,
     clientId: data.clientId,
@@ -144,18 +143,4 @@ function challengeFor(refusal: OAuthError, scopes: readonly string[], resource: 
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
     resource_metadata: `${origin}/.well-known/oauth-protected-resource${path}`,
   })
-}
-
-/** Notes the use, to the hour, without making the request wait for it or depend on it. */
-async function touch(
-  { store, emit }: Runtime,
-  { grantId, grantLastUsedAt = 0 }: FoundRecord,
-  now: number,
-): Promise<void> {
-  if (grantId === undefined || now - grantLastUsedAt < TOUCH_EVERY) return
-  try {
-    await store.touchGrant(grantId, now)
-  } catch (error) {
-    emit('server.error', { error, endpoint: 'requireToken' })
-  }
 }

@@ -34,7 +34,7 @@ export function resolveResources(
       )
     }
     resources.set(resource, {
-      scopes: value.scopes && knownScopes(`${option}.scopes`, value.scopes, scopes),
+      scopes: value.scopes === undefined ? undefined : knownScopes(`${option}.scopes`, value.scopes, scopes),
       accessTokenFormat,
     })
   }

@@ -6,6 +6,7 @@ import { decideLogout, logout, refuseLogout } from './endpoints/logout.js'
 import { token } from './endpoints/token.js'
 import { userinfo } from './endpoints/userinfo.js'
 import type { Route } from './http/router.js'
+import { JWKS_MAX_AGE } from './keys/keys.js'
 import type { Runtime } from './runtime.js'
 import type { Sessions } from './sessions/sessions.js'
 
@@ -54,6 +55,7 @@ export function routeTable(runtime: Runtime, sessions: Sessions): readonly Route
       member: 'jwks_uri',
       kind: 'document',
       document: () => runtime.keys.published(),
+      maxAge: JWKS_MAX_AGE,
     },
     {
       path: '/logout',

@@ -83,8 +83,10 @@ export function knownScopes(
   names: readonly string[],
   scopes: ReadonlyMap<string, Scope>,
 ): readonly string[] {
-  const unknown = anArray(option, names).find((name) => !scopes.has(name))
-  if (unknown === undefined) return names
+  // `find` would say of a name that is undefined what it says of none.
+  const index = anArray(option, names).findIndex((name) => !scopes.has(name))
+  if (index === -1) return names
+  const unknown = names[index]
   const meant = suggestion(String(unknown), [...scopes.keys()])
   throw new ConfigurationError(
     option,

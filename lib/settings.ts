@@ -8,7 +8,7 @@ import type {
   ClientMetadata,
   HostRequest,
   HostUser,
-  JsonWebKey,
+  Jwk,
   Lifetimes,
   LoginHints,
   OAuthProviderOptions,
@@ -58,7 +58,7 @@ export interface Settings {
   /** The option `secret`: the first one encrypts. Empty where it is not given. */
   readonly secrets: readonly string[]
   /** The host's own signing keys; undefined where they are generated. */
-  readonly keys: readonly JsonWebKey[] | undefined
+  readonly keys: readonly Jwk[] | undefined
   readonly pairwiseSalt: string | undefined
   readonly allowPrivateAddresses: boolean | readonly string[]
   readonly clock: () => number
@@ -122,9 +122,9 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     render: method(options, 'render'),
     lifetimes: resolveLifetimes(lifetimes),
     resources: resolveResources(resources, scopes),
-    secrets: longSecrets('secret', options.secret),
-    keys: options.keys && anArray('keys', options.keys),
-    pairwiseSalt: longSecret('pairwiseSalt', options.pairwiseSalt),
+    secrets: longSecrets(options, 'secret'),
+    keys: options.keys === undefined ? undefined : anArray('keys', options.keys),
+    pairwiseSalt: longSecret(options, 'pairwiseSalt'),
     allowPrivateAddresses: privateAddresses(options.allowPrivateAddresses),
     clock: method(options, 'clock') ?? Date.now,
   }

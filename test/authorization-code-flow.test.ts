@@ -37,6 +37,7 @@ beforeAll(() => {
   })
   oauth.events.on('warning', warned).on('server.error', warned)
   app.use('/oauth', oauth)
+  app.use(oauth.wellKnown)
   app.get('/api/photos', oauth.requireToken('photos'), (req, res) => {
     res.json({ photosOf: req.auth.userId, shownTo: req.auth.clientId })
   })

@@ -1,11 +1,33 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
+import SQLite, { type Database } from 'better-sqlite3'
+import {
+  createRemoteJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
+import { startPrintShop } from '../example-app/print-shop/index.js'
 import type { ClientMetadata, OAuthProviderOptions, ProviderEvents } from '../lib/index.js'
-import { Agent, type Page } from './support/agent.js'
-import { callApi, getTokens, refresh, signedIn } from './support/flow.js'
-import { type Host, startHost, type User } from './support/host.js'
+import { openStore } from '../lib/store/open.js'
+import type { Store } from '../lib/store/store.js'
+import { Agent, inputValue, type Page } from './support/agent.js'
+import {
+  authorizeUrl,
+  callApi,
+  destination,
+  getCode,
+  getTokens,
+  redeem,
+  refresh,
+  signedIn,
+} from './support/flow.js'
+import { type Host, type HostOptions, startHost, type User } from './support/host.js'
+import { sessionsWithoutId } from './support/sessions-without-id.js'
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 const OUT = 'https://rp.example/out'
@@ -27,8 +49,8 @@ const receivers: Receiver[] = []
 
 afterEach(async () => {
   jest.useRealTimers()
-  await host.close()
   for (const receiver of receivers.splice(0)) receiver.close()
+  await host.close()
 })
 
 const client = (id: string, backchannel?: string, more: ClientMetadata = {}): ClientMetadata => ({
@@ -43,8 +65,10 @@ const client = (id: string, backchannel?: string, more: ClientMetadata = {}): Cl
 async function start(
   clients: readonly ClientMetadata[],
   provider: Partial<OAuthProviderOptions<User>> = {},
+  more: HostOptions = {},
 ): Promise<void> {
   host = await startHost({
+    ...more,
     provider: {
       clients,
       allowPrivateAddresses: true,
@@ -93,7 +117,11 @@ function holdTime(): void {
 
 /** Waits until the next attempt is put off, and lets so many milliseconds pass. */
 async function pass(milliseconds: number): Promise<void> {
-  while (jest.getTimerCount() === 0) await new Promise(setImmediate)
+  const latest = performance.now() + 4000
+  while (jest.getTimerCount() === 0) {
+    if (performance.now() > latest) throw new Error('Nothing was put off.')
+    await new Promise(setImmediate)
+  }
   await jest.advanceTimersByTimeAsync(milliseconds)
 }
 
@@ -173,6 +201,38 @@ describe('a logout token', () => {
     expect(sub).not.toBe('alice')
   })
 
+  test('has the sid of the client’s own ID token, by which two pairwise clients cannot compare their users', async () => {
+    const [one, two] = [await receive(), await receive()]
+    await start([
+      client('one', one.uri, { subject_type: 'pairwise' }),
+      client('two', two.uri, { subject_type: 'pairwise', redirect_uris: ['https://rp2.example/cb'] }),
+    ])
+    const alice = await signedIn(host, 'alice')
+    const of = async (id: string, redirect_uri?: string) => {
+      const { code } = await getCode(host, {
+        client: id,
+        agent: alice,
+        params: { scope: 'openid', redirect_uri },
+      })
+      const { body } = await redeem(host, code, {
+        client: id,
+        ...(redirect_uri && { form: { redirect_uri } }),
+      })
+      return body.id_token as string
+    }
+    const tokens = [
+      await of('one', 'https://rp.example/cb'),
+      await of('two', 'https://rp2.example/cb'),
+    ] as const
+    await signOut(alice, tokens[0])
+    await told('logout.notified', 2)
+    const [first, second] = tokens.map((token) => decodeJwt(token))
+    expect(claimsAt(one)).toMatchObject({ sub: first?.sub, sid: first?.sid })
+    expect(claimsAt(two)).toMatchObject({ sub: second?.sub, sid: second?.sid })
+    const values = [first, second].flatMap((claims) => [claims?.sub, claims?.sid])
+    expect(new Set(values).size).toBe(4)
+  })
+
   test('is no id_token_hint', async () => {
     const receiver = await receive()
     await start([client('conf', receiver.uri)])
@@ -195,9 +255,8 @@ describe('who is told', () => {
       client('silent'),
     ])
     const alice = await signedIn(host, 'alice')
-    await connect('one', alice)
-    await connect('two', alice)
-    await connect('one', alice)
+    const sids: unknown[] = []
+    for (const id of ['one', 'two', 'one']) sids.push(decodeJwt((await connect(id, alice)).idToken).sid)
     const { idToken } = await connect('silent', alice)
     // Without openid there is no ID token, and so no session at the client.
     await connect('never', alice, 'read')
@@ -209,7 +268,8 @@ describe('who is told', () => {
     await settle()
     expect([one, two, other, never].map(({ requests }) => requests.length)).toEqual([1, 1, 0, 0])
     expect(claimsAt(one).jti).not.toBe(claimsAt(two).jti)
-    expect(claimsAt(one).sid).toBe(decodeJwt(idToken).sid)
+    expect([claimsAt(one).sid, claimsAt(two).sid, claimsAt(one).sid]).toEqual(sids)
+    expect(new Set([...sids, decodeJwt(idToken).sid]).size).toBe(3)
   })
 
   test('nobody a second time, and nobody when the user stays', async () => {
@@ -231,13 +291,58 @@ describe('who is told', () => {
 
   test('a sign-in that is long past counts no more', async () => {
     const receiver = await receive()
-    await start([client('conf', receiver.uri)], { lifetimes: { refreshTokenTotal: 3600 } })
+    await start([client('conf', receiver.uri)], { lifetimes: { refreshToken: 3600 } })
     const alice = await signedIn(host, 'alice')
     const { idToken } = await connect('conf', alice)
     host.advance(3601)
     expect((await signOut(alice, idToken)).location).toBe(OUT)
     await settle()
     expect(receiver.requests).toHaveLength(0)
+  })
+
+  test('a client whose code had not been redeemed when the login ended, and from then on nobody', async () => {
+    const receiver = await receive()
+    await start([client('conf', receiver.uri)])
+    const alice = await signedIn(host, 'alice')
+    const { idToken } = await connect('conf', alice)
+    await signOut(alice, idToken)
+    await told('logout.notified')
+    const again = await signedIn(host, 'alice')
+    const { code } = await getCode(host, { client: 'conf', agent: again, params: { scope: 'openid' } })
+    expect(await host.oauth.logoutUser('alice')).toBe(1)
+    expect((await redeem(host, code, { client: 'conf' })).body.error).toBe('invalid_grant')
+    expect(await host.oauth.logoutUser('alice')).toBe(0)
+  })
+
+  test('its session is kept in the same commit as the code, on the page and without one', async () => {
+    const statements: string[] = []
+    const db = new SQLite(':memory:', { verbose: (text) => statements.push(String(text)) })
+    await start([client('conf', 'https://127.0.0.1/')], { store: db })
+    const commits = () => statements.splice(0).filter((text) => text === 'COMMIT').length
+    const alice = await signedIn(host, 'alice')
+    const asked = authorizeUrl(host, { params: { scope: 'openid' } })
+    const page = await alice.follow(asked)
+    commits()
+    const approved = await alice.post(page.url, { _csrf: inputValue(page, '_csrf'), decision: 'approve' })
+    expect(destination(approved).searchParams.has('code')).toBe(true)
+    expect(commits()).toBe(1)
+    expect(destination(await alice.get(asked)).searchParams.has('code')).toBe(true)
+    expect(commits()).toBe(1)
+    expect(await host.oauth.logoutUser('alice')).toBe(1)
+    db.close()
+  })
+
+  test('a client that can be found, though another cannot be looked up at that moment', async () => {
+    const receiver = await receive()
+    const db = new SQLite(':memory:')
+    await start([client('conf', receiver.uri)], { store: failingFor('broken', db) })
+    await host.oauth.clients.create(client('broken', receiver.uri))
+    keepSessions(db, 'conf', 'alice', 1)
+    keepSessions(db, 'broken', 'alice', 1)
+    expect(await host.oauth.logoutUser('alice')).toBe(1)
+    expect(await told('logout.notified')).toEqual([{ clientId: 'conf', userId: 'alice' }])
+    expect(await told('server.error')).toEqual([{ error: expect.any(Error), endpoint: '/logout' }])
+    db.close()
   })
 
   test('a client that was disabled or deleted is not', async () => {
@@ -487,6 +592,125 @@ describe('a receiver that does not take it', () => {
     expect(new Set(audiences).size).toBe(25)
   })
 
+  test('one that is slow has no more than one on its way, and others are told meanwhile', async () => {
+    const [slow, quick] = [await receive(), await receive()]
+    const open: ServerResponse[] = []
+    slow.answers = [(res) => open.push(res)]
+    await startWithSessions([
+      [client('slow', slow.uri, EACH), 'alice', 30],
+      [client('quick', quick.uri, EACH), 'bob', 30],
+    ])
+    await host.oauth.logoutUser('alice')
+    await slow.received(1)
+    await host.oauth.logoutUser('bob')
+    const notified = await told('logout.notified', 30)
+    expect(new Set(notified.map(({ clientId }) => clientId))).toEqual(new Set(['quick']))
+    expect(slow.requests).toHaveLength(1)
+    slow.answers = [200]
+    open[0]?.writeHead(200).end()
+    await told('logout.notified', 60)
+    expect(slow.requests).toHaveLength(30)
+  })
+
+  test('where ten are slow, another has its turn before any of them has its second', async () => {
+    const [slow, quick] = [await receive(), await receive()]
+    const open: ServerResponse[] = []
+    slow.answers = [(res) => open.push(res)]
+    const tens = Array.from({ length: 10 }, (_, index) => client(`slow${index}`, slow.uri, EACH))
+    await startWithSessions([
+      ...tens.map((metadata) => [metadata, 'alice', 5] as const),
+      [client('quick', quick.uri), 'bob', 1],
+    ])
+    await host.oauth.logoutUser('alice')
+    await slow.received(10)
+    await host.oauth.logoutUser('bob')
+    open[0]?.writeHead(200).end()
+    await Promise.race([quick.received(1), slow.received(11)])
+    expect([quick, slow].map(({ requests }) => requests.length)).toEqual([1, 10])
+    await slow.received(11)
+  })
+
+  test('one that cannot be reached is called once for all that wait for it, and gets them all when it is back', async () => {
+    receiver = await receive()
+    receiver.answers = [(res) => res.destroy(), (res) => res.destroy(), 200]
+    await startWithSessions([[client('conf', receiver.uri, EACH), 'alice', 30]])
+    holdTime()
+    await host.oauth.logoutUser('alice')
+    for (const [index, seconds] of [1, 5].entries()) {
+      await receiver.received(index + 1)
+      await pass(seconds * 1000 - 1)
+      await settle()
+      expect(receiver.requests).toHaveLength(index + 1)
+      await pass(1)
+    }
+    await told('logout.notified', 30)
+    expect(receiver.requests).toHaveLength(32)
+    expect(host.events.map(({ name }) => name)).not.toContain('logout.failed')
+    expect(jest.getTimerCount()).toBe(0)
+  })
+
+  test('one that stays away costs four calls, however many wait for it, and what came later is tried as often', async () => {
+    receiver = await receive()
+    receiver.answers = [(res) => res.destroy()]
+    await startWithSessions([
+      [client('conf', receiver.uri, EACH), 'alice', 30],
+      [client('conf', receiver.uri, EACH), 'bob', 1],
+    ])
+    holdTime()
+    await host.oauth.logoutUser('alice')
+    await pass(1000)
+    await receiver.received(2)
+    await host.oauth.logoutUser('bob')
+    await settle()
+    expect(receiver.requests).toHaveLength(2)
+    for (const seconds of [5, 30]) await pass(seconds * 1000)
+    const failed = await told('logout.failed', 30)
+    expect(receiver.requests).toHaveLength(4)
+    expect(new Set(failed.map((event) => JSON.stringify(event)))).toEqual(
+      new Set([
+        JSON.stringify({
+          ...{ clientId: 'conf', userId: 'alice', reason: 'receiver_unreachable' },
+          ...{ problem: failed[0]?.problem, attempts: 4 },
+        }),
+      ]),
+    )
+    for (const seconds of [5, 30]) await pass(seconds * 1000)
+    expect((await told('logout.failed', 31))[30]).toMatchObject({ userId: 'bob', attempts: 4 })
+  })
+
+  test('one that refuses for a time is asked again for that one, and gets the others meanwhile', async () => {
+    receiver = await receive()
+    receiver.answers = [503, 200]
+    await startWithSessions([[client('conf', receiver.uri, EACH), 'alice', 3]])
+    holdTime()
+    await host.oauth.logoutUser('alice')
+    await told('logout.notified', 2)
+    expect(receiver.requests).toHaveLength(3)
+    await pass(1000)
+    await told('logout.notified', 3)
+    expect(claimsAt(receiver, 3).sid).toBe(claimsAt(receiver, 0).sid)
+  })
+
+  test.each([
+    ['one client has more than a thousand', 1, 1001, 1],
+    ['all have more than ten thousand', 11, 1000, 1000],
+  ])('where %s waiting, the rest is given up', async (_, clients, each, beyond) => {
+    receiver = await receive()
+    receiver.answers = [() => undefined]
+    const ids = Array.from({ length: clients }, (_, index) => `c${index}`)
+    await startWithSessions(ids.map((id) => [client(id, receiver.uri, EACH), 'alice', each] as const))
+    await host.oauth.logoutUser('alice')
+    await receiver.received(Math.min(clients, 10))
+    const failed = await told('logout.failed', beyond)
+    expect(failed).toHaveLength(beyond)
+    expect(new Set(failed.map(({ clientId }) => clientId)).size).toBe(1)
+    for (const event of failed)
+      expect(event).toEqual({
+        ...{ clientId: expect.any(String), userId: 'alice', reason: 'queue_full', attempts: 0 },
+        problem: expect.any(String),
+      })
+  })
+
   test('a private address is not called, where no option allows it', async () => {
     receiver = await receive()
     await start([], { allowPrivateAddresses: false })
@@ -517,6 +741,115 @@ describe('a receiver that does not take it', () => {
       },
     ])
   })
+})
+
+test('close() waits for what is on its way, and drops what waits behind it', async () => {
+  const receiver = await receive()
+  const open: ServerResponse[] = []
+  receiver.answers = [(res) => open.push(res)]
+  await startWithSessions([[client('conf', receiver.uri, EACH), 'alice', 3]])
+  await host.oauth.logoutUser('alice')
+  await receiver.received(1)
+  let closed = false
+  const closing = host.oauth.close().then(() => {
+    closed = true
+  })
+  await settle()
+  expect(closed).toBe(false)
+  const dropped = { clientId: 'conf', userId: 'alice', reason: 'provider_closed', attempts: 0 }
+  expect(await told('logout.failed', 2)).toEqual(Array(2).fill({ ...dropped, problem: expect.any(String) }))
+  open[0]?.writeHead(200).end()
+  await closing
+  expect(await told('logout.notified')).toEqual([{ clientId: 'conf', userId: 'alice' }])
+  expect(receiver.requests).toHaveLength(1)
+})
+
+describe('on a host whose sessions have no id', () => {
+  let receiver: Receiver
+
+  beforeEach(async () => {
+    receiver = await receive()
+    await start(
+      [client('conf', receiver.uri), client('strict', receiver.uri, EACH)],
+      {},
+      { session: sessionsWithoutId() },
+    )
+  })
+
+  async function expectTold(ids: readonly string[]): Promise<void> {
+    await told('logout.notified', ids.length)
+    await settle()
+    const claims = receiver.requests.map((_, index) => claimsAt(receiver, index))
+    expect(claims.map(({ aud }) => aud).sort()).toEqual([...ids].sort())
+    for (const each of claims) {
+      expect(each.sub).toBe('alice')
+      expect(each).not.toHaveProperty('sid')
+    }
+  }
+
+  test('ID tokens have no sid, and logoutUser tells each client once, by sub', async () => {
+    for (const id of ['conf', 'strict']) {
+      const { idToken } = await connect(id, await signedIn(host, 'alice'))
+      expect(decodeJwt(idToken)).not.toHaveProperty('sid')
+      await connect(id, await signedIn(host, 'bob'))
+      await connect(id, await signedIn(host, 'alice'))
+    }
+    expect(await host.oauth.logoutUser('alice')).toBe(2)
+    await expectTold(['conf', 'strict'])
+  })
+
+  test('/logout tells them by sub, too', async () => {
+    const alice = await signedIn(host, 'alice')
+    await connect('conf', alice)
+    await connect('conf', await signedIn(host, 'bob'))
+    const page = await alice.get(`${host.issuer}/logout`)
+    const form = { _csrf: inputValue(page, '_csrf'), decision: 'approve' }
+    expect((await alice.post(`${host.issuer}/logout`, form)).text).toContain('One application')
+    await expectTold(['conf'])
+  })
+
+  test('logoutSession tells them by sub, too', async () => {
+    host.app.post('/sign-out', async (req, res) => {
+      res.json(await host.oauth.logoutSession(req))
+    })
+    const alice = await signedIn(host, 'alice')
+    await connect('conf', alice)
+    await connect('conf', await signedIn(host, 'bob'))
+    expect((await alice.post('/sign-out', {})).text).toBe('1')
+    await expectTold(['conf'])
+  })
+})
+
+test('the print shop of the example answers 503 while it cannot fetch the keys, and 400 to what is no logout token', async () => {
+  await start([])
+  const issuer = `${host.origin}/daylight/oauth`
+  host.app.get('/daylight/oauth/.well-known/openid-configuration', (_req, res) => {
+    res.json({ issuer, jwks_uri: `${issuer}/jwks`, id_token_signing_alg_values_supported: ['RS256'] })
+  })
+  let status = 500
+  host.app.get('/daylight/oauth/jwks', async (_req, res) => {
+    const { keys } = (await (await fetch(`${host.issuer}/jwks`)).json()) as { keys: unknown }
+    res.status(status).json({ keys })
+  })
+  const shop = await startPrintShop({
+    ...{ port: await freePort(), photoAppUrl: `${host.origin}/daylight`, clientSecret: 'secret' },
+  })
+  const post = async (logout_token: string) =>
+    (
+      await fetch(`${shop.url}/backchannel-logout`, {
+        method: 'POST',
+        body: new URLSearchParams({ logout_token }),
+      })
+    ).status
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const forged = await new SignJWT({})
+    .setProtectedHeader({ alg: 'RS256', typ: 'logout+jwt' })
+    .sign(privateKey)
+  expect(await post(forged)).toBe(503)
+  expect(await post('x')).toBe(400)
+  status = 200
+  expect(await post(forged)).toBe(400)
+  await shop.close()
 })
 
 test('a store that fails at that moment fails nobody’s sign-out', async () => {
@@ -556,6 +889,48 @@ test('discovery says that back-channel logout is there, with sid', async () => {
   })
 })
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, 'localhost')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((done) => server.close(done))
+  return port
+}
+
+/** A client with this has a notice for each session. */
+const EACH: ClientMetadata = { backchannel_logout_session_required: true }
+
+/** A host with so many sessions of a user at each of these clients. */
+async function startWithSessions(
+  rows: readonly (readonly [metadata: ClientMetadata, user: string, count: number])[],
+): Promise<void> {
+  const db = new SQLite(':memory:')
+  const clients = new Map(rows.map(([metadata]) => [metadata.client_id, metadata]))
+  await start([...clients.values()], { store: db })
+  for (const [{ client_id = '' }, user, count] of rows) keepSessions(db, client_id, user, count)
+}
+
+function keepSessions(db: Database, clientId: string, user: string, count: number): void {
+  const insert = db.prepare('INSERT INTO oauth_sessions VALUES (?, ?, ?, ?)')
+  db.transaction(() => {
+    for (let index = 0; index < count; index++)
+      insert.run(`${user}-${index}`, clientId, user, host.now() + 3_600_000)
+  })()
+}
+
+/** A store that cannot look up this client. */
+function failingFor(clientId: string, db: Database): Store {
+  const store = openStore(db, Date.now)
+  return new Proxy(store, {
+    get(_, name: keyof Store) {
+      if (name === 'findClient')
+        return (id: string) => (id === clientId ? Promise.reject(new Error('locked')) : store.findClient(id))
+      const member = store[name] as unknown
+      return typeof member === 'function' ? member.bind(store) : member
+    },
+  })
+}
+
 async function receive(): Promise<Receiver> {
   const requests: Receiver['requests'] = []
   let arrived = () => {}
@@ -592,6 +967,10 @@ async function receive(): Promise<Receiver> {
 describe('logoutSession', () => {
   async function startWithSignOut(receiver: Receiver): Promise<void> {
     await start([client('conf', receiver.uri)])
+    mountSignOut()
+  }
+
+  function mountSignOut(): void {
     host.app.post('/sign-out', async (req, res) => {
       const told = await host.oauth.logoutSession(req)
       req.session.destroy(() => res.json({ told }))
@@ -613,11 +992,98 @@ describe('logoutSession', () => {
     expect((await elsewhere.post('/sign-out', {})).text).toBe('{"told":1}')
   })
 
+  test('asks the host for nothing but the id and the session', async () => {
+    const receiver = await receive()
+    let gone = false
+    const ask = <T>(answer: T) => (gone ? Promise.reject(new Error('asked')) : answer)
+    await start([client('conf', receiver.uri)], {
+      authTime: () => ask(new Date()),
+      authContext: () => ask({}),
+      findUser: (id) => ask(host.users.get(id)) as User | undefined,
+    })
+    mountSignOut()
+    const alice = await signedIn(host, 'alice')
+    await connect('conf', alice)
+    gone = true
+    expect((await alice.post('/sign-out', {})).text).toBe('{"told":1}')
+    expect(host.events.filter(({ name }) => name === 'server.error')).toEqual([])
+  })
+
+  test('what fails is reported, and does not fail the sign-out of the host', async () => {
+    const receiver = await receive()
+    let broken = false
+    await start([client('conf', receiver.uri)], {
+      currentUser: (req) => {
+        if (broken) throw new Error('no cookie')
+        return (req.session as { userId?: string } | undefined)?.userId
+      },
+    })
+    mountSignOut()
+    const alice = await signedIn(host, 'alice')
+    await connect('conf', alice)
+    broken = true
+    expect((await alice.post('/sign-out', {})).text).toBe('{"told":0}')
+    expect(await told('server.error')).toEqual([
+      { error: expect.objectContaining({ message: 'no cookie' }), endpoint: 'logoutSession' },
+    ])
+    broken = false
+    const bob = await signedIn(host, 'bob')
+    await host.oauth.close()
+    expect((await bob.post('/sign-out', {})).text).toBe('{"told":0}')
+    expect((await told('server.error', 2))[1]).toEqual({
+      error: expect.any(Error),
+      endpoint: 'logoutSession',
+    })
+  })
+
   test('where nobody is signed in it tells nobody', async () => {
     const receiver = await receive()
     await startWithSignOut(receiver)
     const nobody = new Agent(host)
     expect((await nobody.post('/sign-out', {})).text).toBe('{"told":0}')
     expect(host.events.filter(({ name }) => name === 'session.ended')).toEqual([])
+  })
+})
+
+describe('a code that is redeemed after its user has signed out', () => {
+  async function codeOnItsWay(): Promise<string> {
+    const receiver = await receive()
+    await start([client('conf', receiver.uri), client('silent')])
+    const { code, agent } = await getCode(host, { params: { scope: 'openid read' } })
+    await agent.post('/oauth/logout', {
+      decision: 'approve',
+      _csrf: inputValue(await agent.get('/oauth/logout'), '_csrf'),
+    })
+    await receiver.received(1)
+    return code
+  }
+
+  test('signs nobody in at a client that has been told, and gives no token', async () => {
+    const code = await codeOnItsWay()
+    const { status, body } = await redeem(host, code)
+    expect({ status, error: body.error }).toEqual({ status: 400, error: 'invalid_grant' })
+    expect(body.error_description).toContain('signed out')
+    expect(host.events.filter(({ name }) => name === 'token.issued')).toEqual([])
+    expect(
+      host.events.filter(({ name }) => name === 'token.refused').map(({ event }) => event.reason),
+    ).toEqual(['signed_out'])
+  })
+
+  test('nor one that logoutUser has ended', async () => {
+    const receiver = await receive()
+    await start([client('conf', receiver.uri)])
+    const { code } = await getCode(host, { params: { scope: 'openid read' } })
+    expect(await host.oauth.logoutUser('alice')).toBe(1)
+    expect((await redeem(host, code)).body.error).toBe('invalid_grant')
+  })
+
+  test('is good where the client asked for no sign-in, or wants to hear of none', async () => {
+    const receiver = await receive()
+    await start([client('conf', receiver.uri), client('silent')])
+    const { code } = await getCode(host, { params: { scope: 'read' } })
+    const { code: other } = await getCode(host, { client: 'silent', params: { scope: 'openid read' } })
+    await host.oauth.logoutUser('alice')
+    expect((await redeem(host, code)).status).toBe(200)
+    expect((await redeem(host, other, { client: 'silent' })).status).toBe(200)
   })
 })

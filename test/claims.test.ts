@@ -1,6 +1,16 @@
 import { type Agent, inputValue, type Page } from './support/agent.js'
 import { expectCode, expectErrorRedirect, expectPageHeaders } from './support/answers.js'
-import { authorizeUrl, decide, redeem, refresh, signedIn } from './support/flow.js'
+import {
+  authorizeUrl,
+  basic,
+  decide,
+  getCode,
+  postToken,
+  redeem,
+  refresh,
+  signedIn,
+  VERIFIER,
+} from './support/flow.js'
 import type { Host } from './support/host.js'
 import {
   claimsAt,
@@ -286,26 +296,111 @@ describe('OIDC-11 the claims parameter', () => {
     )
   })
 
-  test('beyond the scopes each claim is on the page, every time, and prompt=none is consent_required', async () => {
+  test('beyond the scopes each claim is on the page, and once allowed it is remembered as scopes are', async () => {
     const agent = await signedIn(host, 'alice')
     const claims = { userinfo: { name: null, birthdate: null }, id_token: { name: null, phone_number: null } }
     const first = await ask(agent, claims)
     expectPageHeaders(first)
-    const section = first.text.match(/It also wants to know<\/h2>([\s\S]*?)<\/section>/)![1]!
-    expect([...section.matchAll(/<li><bdi>([^<]*)<\/bdi>/g)].map(([, text]) => text)).toEqual([
+    expect(listed(first, 'It also wants to know')).toEqual([
       'Your name',
       'Your date of birth',
       'Your phone number',
     ])
-    await finish(host, agent, first)
-    const second = await ask(agent, claims)
-    expect(stage(host, second)).toBe('consent')
-    expect(second.text).toContain('It wants to know</h2>')
-    expect(second.text).not.toContain('asks for nothing new')
     expectErrorRedirect(host, await ask(agent, claims, { prompt: 'none' }), 'consent_required')
+    expect(responseOf(await decide(agent, first, 'deny')).error).toBe('access_denied')
+    expectErrorRedirect(host, await ask(agent, claims, { prompt: 'none' }), 'consent_required')
+
+    await finish(host, agent, await ask(agent, claims))
+    const told = { sub: 'alice', name: 'Alice Example' }
+    for (const prompt of [undefined, 'none']) {
+      const page = await ask(agent, claims, { prompt })
+      expect(stage(host, page)).toBe('callback')
+      const { tokens, claims: inIdToken } = await finish(host, agent, page)
+      expect((await userinfo(host, tokens.access_token)).body).toEqual(told)
+      expect(inIdToken).toMatchObject({ name: 'Alice Example', phone_number: '+41 44 000 00 00' })
+    }
+    expectCode(host, await ask(agent, { userinfo: { birthdate: null } }, { prompt: 'none' }))
     expectCode(host, await ask(agent, {}, { prompt: 'none' }))
-    expect(responseOf(await decide(agent, second, 'deny')).error).toBe('access_denied')
   })
+
+  test('one more is asked for, and the page says which are known', async () => {
+    const agent = await signedIn(host, 'alice')
+    await finish(host, agent, await ask(agent, { userinfo: { name: null } }))
+    const claims = { userinfo: { name: null }, id_token: { email: null } }
+    expectErrorRedirect(host, await ask(agent, claims, { prompt: 'none' }), 'consent_required')
+    const page = await ask(agent, claims)
+    expect(listed(page, 'It wants to know')).toEqual(['Your email address'])
+    expect(listed(page, 'You already let it know')).toEqual(['Your name'])
+    expect(page.text).not.toContain('asks for nothing new')
+    await finish(host, agent, page)
+    expect(await grantedClaims('conf')).toEqual(['email', 'name'])
+    const again = await ask(agent, claims, { prompt: 'consent' })
+    expect(again.text).toContain('It asks for nothing new. You already allow it to</h2>')
+    expect(listed(again, 'You already let it know')).toEqual(['Your name', 'Your email address'])
+    expect(again.text).not.toContain('wants to know')
+  })
+
+  test('a claim of a scope that the user allowed before is known too, and a scope is not known by one of its claims', async () => {
+    const agent = await signedIn(host, 'alice')
+    await finish(host, agent, await ask(agent, {}, { scope: 'openid profile' }))
+    expectCode(host, await ask(agent, { userinfo: { name: null } }, { prompt: 'none' }))
+    await finish(host, agent, await ask(agent, { userinfo: { address: null } }))
+    const page = await ask(agent, {}, { scope: 'openid address', prompt: 'none' })
+    expectErrorRedirect(host, page, 'consent_required')
+  })
+
+  test.each([
+    ['with a loopback redirect', 'nat', 'http://127.0.0.1:51004/cb'],
+    ['with a private-use redirect', 'nat', 'com.example.app:/cb'],
+  ])('a client %s is asked about them each time', async (_, client, redirect_uri) => {
+    const agent = await signedIn(host, 'alice')
+    const options = { client, ...withClaims({ userinfo: { name: null } }, { redirect_uri }) }
+    for (let time = 0; time < 2; time++) {
+      const page = await agent.follow(authorizeUrl(host, options))
+      expect(stage(host, page)).toBe('consent')
+      await decide(agent, page, 'approve')
+    }
+    const silent = { ...options, params: { ...options.params, prompt: 'none' } }
+    const page = await agent.follow(authorizeUrl(host, silent))
+    expectErrorRedirect(host, page, 'consent_required', { redirectUri: redirect_uri })
+  })
+
+  test('those that were allowed are part of the grant: in the list, on the page of applications, and gone when it is withdrawn', async () => {
+    const agent = await signedIn(host, 'alice')
+    const claims = { userinfo: { email: null }, id_token: { birthdate: null } }
+    await finish(host, agent, await ask(agent, claims))
+    expect(await grantedClaims('conf')).toEqual(['birthdate', 'email'])
+    const page = await agent.get(`${host.issuer}/authorized-applications`)
+    expect(page.text).toContain('<bdi>Your email address</bdi>')
+    expect(page.text).toContain('<bdi>Your date of birth</bdi>')
+    expect(page.text).toContain('It gets to know')
+    await agent.post(page.url, { _csrf: inputValue(page, '_csrf'), grant: inputValue(page, 'grant') })
+    expectErrorRedirect(host, await ask(agent, claims, { prompt: 'none' }), 'consent_required')
+    await finish(host, agent, await ask(agent, {}))
+    const after = await agent.get(page.url)
+    expect(after.text).not.toContain('It gets to know')
+    expect((await host.oauth.grants.list({ userId: 'alice' }))[0]).not.toHaveProperty('claims')
+  })
+
+  test('the page of applications does not name a claim beside its scope', async () => {
+    const agent = await signedIn(host, 'alice')
+    await finish(host, agent, await ask(agent, { userinfo: { name: null } }))
+    await finish(host, agent, await ask(agent, {}, { scope: 'openid profile' }))
+    const page = await agent.get(`${host.issuer}/authorized-applications`)
+    expect(page.text).toContain('See your name and your profile')
+    expect(page.text).not.toContain('Your name')
+  })
+
+  /** What a page lists under a heading. */
+  function listed(page: Page, heading: string): unknown[] {
+    const [, section = ''] = new RegExp(`${heading}</h2>([\\s\\S]*?)</section>`).exec(page.text) ?? []
+    return [...section.matchAll(/<li><bdi>([^<]*)<\/bdi>/g)].map(([, text]) => text)
+  }
+
+  async function grantedClaims(clientId: string): Promise<readonly string[]> {
+    const [grant] = await host.oauth.grants.list({ userId: 'alice', clientId })
+    return [...(grant?.claims ?? [])].sort()
+  }
 
   test('a request without them has no such section', async () => {
     const agent = await signedIn(host, 'alice')
@@ -335,6 +430,7 @@ describe('OIDC-11 the claims parameter', () => {
     expectCode(host, page, { redirectUri: 'https://first.example/cb' })
     const { tokens } = await finish(host, agent, page, { client: 'first' })
     expect((await userinfo(host, tokens.access_token)).body).toHaveProperty('name')
+    expect(await grantedClaims('first')).toEqual(['name'])
   })
 
   test('a client that may not ask for the scope profile cannot get a name by name', async () => {
@@ -353,6 +449,47 @@ describe('OIDC-11 the claims parameter', () => {
       sub: 'alice',
       email: 'alice@host.example',
     })
+  })
+
+  test('a scope that the host takes from a client takes the claims that it asked for by name, in each new token and at once', async () => {
+    const created = await host.oauth.clients.create({ redirect_uris: ['https://rp.example/cb'] })
+    const client = created.client_id!
+    const token = async (form: Record<string, string>) => {
+      const headers = { authorization: basic(client, created.client_secret!) }
+      return (await postToken(host, form, { client, headers })).body
+    }
+    const told = async (tokens: Record<string, unknown>) => ({
+      userinfo: (await userinfo(host, String(tokens.access_token))).body,
+      idToken: await idTokenClaims(host, String(tokens.id_token), client),
+    })
+    const redirect_uri = 'https://rp.example/cb'
+    const claims = { userinfo: { email: null, name: null }, id_token: { email: null, name: null } }
+    const asked = { client, ...withClaims(claims, { scope: 'openid address' }) }
+    const redeemed = async () => {
+      const { code } = await getCode(host, asked)
+      return { grant_type: 'authorization_code', code, redirect_uri, code_verifier: VERIFIER }
+    }
+    const before = await token(await redeemed())
+    const both = { email: 'alice@host.example', name: 'Alice Example' }
+    expect((await told(before)).userinfo).toEqual({ sub: 'alice', ...both, ...ADDRESS })
+    expect((await told(before)).idToken).toMatchObject(both)
+
+    const waiting = await redeemed()
+    await host.oauth.clients.update(client, { scope: 'openid profile' })
+    const renewed = await token({ grant_type: 'refresh_token', refresh_token: before.refresh_token })
+    for (const tokens of [before, renewed, await token(waiting)])
+      expect((await told(tokens)).userinfo).toEqual({ sub: 'alice', name: 'Alice Example' })
+    expect((await told(renewed)).idToken).toHaveProperty('name')
+    expect((await told(renewed)).idToken).not.toHaveProperty('email')
+
+    await host.oauth.clients.update(client, { scope: 'email' })
+    expect((await userinfo(host, renewed.access_token)).status).toBe(403)
+    await host.oauth.clients.update(client, { scope: 'openid email profile' })
+    expect((await told(before)).userinfo).toEqual({ sub: 'alice', ...both })
+    expect((await told(renewed)).userinfo).toEqual({ sub: 'alice', name: 'Alice Example' })
+    const restored = await token({ grant_type: 'refresh_token', refresh_token: renewed.refresh_token })
+    expect((await told(restored)).userinfo).toEqual({ sub: 'alice', ...both })
+    await host.oauth.clients.delete(client)
   })
 
   test('without the scope openid they are not told, and nobody is asked about them', async () => {
@@ -628,6 +765,55 @@ describe('the option claims', () => {
     expect((await userinfo(other, tokens.access_token)).body).toEqual({ sub: 'alice', name: 'Alice' })
     expect(inIdToken.email).toBe('alice@host.example')
     expect(inIdToken).not.toHaveProperty('name')
+  })
+
+  test('what goes with a scope is not told with one claim of it, be it standard or not: the user was asked about that claim alone', async () => {
+    const other = await start({
+      claims: (user, { scopes }) => ({
+        team: 'photos',
+        ...(scopes.includes('email') && { email: user.email, email_verified: true, work_email: 'a@work' }),
+      }),
+    })
+    const members = { email: null, work_email: { essential: true } }
+    const agent = await signedIn(other, 'alice')
+    const claims = JSON.stringify({ userinfo: members, id_token: members })
+    const page = await agent.follow(authorizeUrl(other, { params: { scope: 'openid', claims } }))
+    expect(page.text).toContain('Your email address')
+    expect(page.text).not.toContain('work_email')
+    const { tokens, claims: inIdToken } = await finish(other, agent, page)
+    const email = 'alice@host.example'
+    expect((await userinfo(other, tokens.access_token)).body).toEqual({ sub: 'alice', team: 'photos', email })
+    expect(inIdToken.email).toBe(email)
+    expect(inIdToken).not.toHaveProperty('work_email')
+    const list = await agent.get(`${other.issuer}/authorized-applications`)
+    expect(list.text).toContain('Your email address')
+    const scoped = await claimsAt(other, { agent, params: { scope: 'openid email' } })
+    expect(scoped).toHaveProperty('work_email', 'a@work')
+  })
+
+  test.each<[what: string, value: () => unknown, told: RegExp]>([
+    ['a BigInt', () => 10_987n, /BigInt/],
+    ['a BigInt deep inside', () => ({ ids: [10_987n] }), /BigInt/],
+    [
+      'a circle',
+      () => {
+        const circle: unknown[] = []
+        return circle.concat([circle], [Object.assign(circle, { 0: circle })])
+      },
+      /circular/,
+    ],
+  ])('%s is refused with an error that names the claim and the remedy', async (_, value, told) => {
+    let ready = false
+    const other = await start({ claims: () => ({ name: 'A', ...(ready && { employee: value() }) }) })
+    const { tokens } = await signIn(other, { params: { scope: 'openid profile' } })
+    ready = true
+    expect((await userinfo(other, tokens.access_token)).status).toBe(500)
+    const failures = other.events.filter(({ name }) => name === 'server.error')
+    expect(failures).toHaveLength(1)
+    const { message } = failures[0]!.event.error as Error
+    expect(message).toMatch(/^oauthProvider: claims gave 'employee' as .* Give what JSON can hold/s)
+    expect(message).toMatch(told)
+    expect(message).not.toContain('10987')
   })
 
   test('a hook that looks at no scopes tells nothing that the user did not allow, and is warned once for each claim', async () => {

@@ -37,6 +37,36 @@ async function expectKeptOut(own: Host, answer: Promise<RawAnswer>, reason: stri
   expect(own.events.findLast(({ name }) => name === 'token.refused')?.event.reason).toBe(reason)
 }
 
+/** Refused for now, since the server of the client fails: its operator hears how, and whoever knocks does not (RFC 6749 §5.2). */
+async function expectUnavailable(
+  own: Host,
+  answer: Promise<RawAnswer>,
+  problem: RegExp = /./,
+): Promise<void> {
+  const refused = await answer
+  expectRefusal(refused, 503, 'temporarily_unavailable')
+  expect(refused.headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/)
+  expect(refused.headers.get('www-authenticate')).toBeNull()
+  expect(refused.body.error_description).toBe(
+    'The jwks_uri of this client gave no usable answer, so its client_assertion cannot be verified now. Try again later.',
+  )
+  expect(told(own, 'server.error')).toEqual([])
+  expect(told(own, 'token.refused').at(-1)).toEqual({
+    error: 'temporarily_unavailable',
+    reason: 'jwks_unavailable',
+  })
+  expect(told(own, 'client.authentication_failed').at(-1)).toEqual({
+    clientId: 'remote',
+    reason: 'jwks_unavailable',
+    address: expect.any(String),
+    problem: expect.stringMatching(problem),
+  })
+}
+
+function told(own: Host, event: string): Record<string, unknown>[] {
+  return own.events.filter(({ name }) => name === event).map(({ event }) => event)
+}
+
 /** Starts a host, and closes it after the test. */
 const open: { close(): unknown }[] = []
 afterEach(async () => {
@@ -88,6 +118,58 @@ describe('a stored client with keys', () => {
       })
     }
     await expectLetIn(knock(own, client_id, first.key))
+  })
+})
+
+describe('a client that names its keys', () => {
+  const jwks = { keys: [first.jwk] }
+
+  test.each([
+    ['jwks', { jwks }],
+    ['jwks_uri', { jwks_uri: 'https://rp.example/jwks' }],
+  ])('by %s alone, in the option clients, is refused and not taken for a public one', async (field, keys) => {
+    const clients = [{ client_id: 'keys', redirect_uris, ...keys }]
+    await expect(startHost({ provider: { clients } })).rejects.toMatchObject({
+      name: 'ConfigurationError',
+      option: 'clients[0].token_endpoint_auth_method',
+      message: expect.stringContaining(
+        `is missing beside ${field}. Write token_endpoint_auth_method: 'private_key_jwt', or 'none'`,
+      ),
+    })
+  })
+
+  test('and says none is public', async () => {
+    const clients = [{ client_id: 'keys', redirect_uris, jwks, token_endpoint_auth_method: 'none' }]
+    const own = await start({ clients })
+    await expectLetIn(send(own, { body: new URLSearchParams({ ...PROBE, client_id: 'keys' }) }))
+  })
+
+  test('may have 50 of them, and no more', async () => {
+    const own = await start()
+    const register = (count: number) =>
+      own.oauth.clients.create({ ...byKey, jwks: { keys: Array(count).fill(first.jwk) } })
+    await expect(register(51)).rejects.toMatchObject({
+      reason: 'metadata_jwks',
+      message: 'jwks has more than 50 keys. Leave out those that are not in use.',
+    })
+    await expectLetIn(knock(own, (await register(50)).client_id, first.key))
+  })
+
+  test('moves them to a jwks_uri and back by an update that names the new place alone', async () => {
+    const own = await start()
+    const { client_id } = await own.oauth.clients.create({ ...byKey, jwks })
+    const jwks_uri = 'https://rp.example/jwks'
+    const moved = await own.oauth.clients.update(client_id, { jwks_uri })
+    expect(moved).toMatchObject({ jwks_uri })
+    expect(moved).not.toHaveProperty('jwks')
+    const back = await own.oauth.clients.update(client_id, { jwks })
+    expect(back).toMatchObject({ jwks })
+    expect(back).not.toHaveProperty('jwks_uri')
+    await expectLetIn(knock(own, client_id, first.key))
+    await expect(own.oauth.clients.update(client_id, { jwks, jwks_uri })).rejects.toThrow(
+      /jwks stands beside jwks_uri\. Leave one of the two out/,
+    )
+    expect(await own.oauth.clients.get(client_id)).toEqual(back)
   })
 })
 
@@ -280,12 +362,10 @@ describe('jwks_uri', () => {
     ['a redirect', { status: 302, body: {}, headers: { location: 'http://127.0.0.1:1/' } }],
     ['no JSON', { body: 'nonsense' }],
     ['a page', { body: '<html>', headers: { 'content-type': 'text/html' } }],
-  ])('that answers %s keeps the client out for now, and says why', async (_, given) => {
+  ])('that answers %s is an outage, for which nobody takes invalid_client', async (_, given) => {
     const own = await listening()
     answer = given
-    const refused = knock(own, 'remote', first.key)
-    await expectKeptOut(own, refused, 'jwks_unavailable')
-    expect((await refused).body.error_description).toMatch(/cannot be fetched from its jwks_uri: The URL/)
+    await expectUnavailable(own, knock(own, 'remote', first.key), /^The URL answered with/)
     answer = { body: { keys: [first.jwk] } }
     await expectLetIn(knock(own, 'remote', first.key))
   })
@@ -303,7 +383,21 @@ describe('jwks_uri', () => {
     const own = await listening()
     site.closeAllConnections()
     site.close()
-    await expectKeptOut(own, knock(own, 'remote', first.key), 'jwks_unavailable')
+    await expectUnavailable(own, knock(own, 'remote', first.key))
+  })
+
+  test('that goes down when the keys do not fit any more is an outage, in which failures count all the same', async () => {
+    const own = await listening()
+    await expectLetIn(knock(own, 'remote', first.key))
+    answer = { status: 502, body: {} }
+    for (let at = 0; at < 20; at++) {
+      own.advance(1)
+      const refused = await knock(own, 'remote', second.key)
+      if (refused.status === 503) expectRefusal(refused, 503, 'temporarily_unavailable')
+      else expectRefusal(refused, 401, 'invalid_client')
+    }
+    expect(told(own, 'token.refused').map(({ reason }) => reason)).toContain('jwks_unavailable')
+    expectRefusal(await knock(own, 'remote', second.key), 429, 'invalid_client')
   })
 
   test('inside the network is never asked without allowPrivateAddresses', async () => {
@@ -311,7 +405,7 @@ describe('jwks_uri', () => {
     for (const host of ['127.0.0.1', 'localhost', '[::1]', '169.254.169.254']) {
       const jwks_uri = `https://${host}:${port}/jwks`
       const own = await start({ clients: [{ client_id: 'remote', ...byKey, jwks_uri }] })
-      await expectKeptOut(own, knock(own, 'remote', first.key), 'jwks_unavailable')
+      await expectUnavailable(own, knock(own, 'remote', first.key))
     }
     expect(asked).toBe(0)
   })

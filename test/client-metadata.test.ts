@@ -110,8 +110,8 @@ const refused: readonly (readonly [string, ClientMetadata, RegExp])[] = (
       /not on one host.*sector_identifier_uri/,
     ],
     [
-      'subject_type pairwise with an app',
-      { subject_type: 'pairwise', redirect_uris: ['app:/cb'], token_endpoint_auth_method: 'none' },
+      'subject_type pairwise with an app beside a site',
+      { subject_type: 'pairwise', redirect_uris: [CALLBACK, 'app:/cb'], token_endpoint_auth_method: 'none' },
       /not on one host/,
     ],
     [

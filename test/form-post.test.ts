@@ -370,7 +370,7 @@ describe('pages of the host’s own', () => {
           mount: '/oauth',
           appName: new URL(other.origin).host,
           action: RP,
-          members: [
+          parameters: [
             { name: 'error', value: 'login_required' },
             { name: 'error_description', value: expect.any(String) },
             { name: 'state', value: 'the-state' },

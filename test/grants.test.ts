@@ -1,6 +1,7 @@
 import { Agent, inputValue } from './support/agent.js'
 import { authorizeUrl, callApi, getTokens, redeem, refresh, signedIn, toConsent } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
+import { signIn, userinfo } from './support/openid.js'
 
 let host: Host
 beforeEach(async () => {
@@ -181,6 +182,39 @@ describe('the page of connected applications', () => {
     await new Promise(setImmediate)
     const page = await (await signedIn(host, 'alice')).get(url())
     expect(page.text).toContain(`datetime="${new Date(host.now()).toISOString()}"`)
+  })
+
+  test('a client that calls no API is used where its user signs in, at userinfo and by refresh, to the hour', async () => {
+    const used = async () => {
+      await new Promise(setImmediate)
+      return (await host.oauth.grants.list({ userId: 'alice' }))[0]?.lastUsedAt
+    }
+    const { tokens, agent } = await signIn(host)
+    expect(await used()).toBe(host.now())
+    expect((await agent.get(url())).text).not.toContain('Not yet')
+
+    const first = host.now()
+    host.advance(3000)
+    expect((await userinfo(host, tokens.access_token)).status).toBe(200)
+    expect(await used()).toBe(first)
+    const { body } = await refresh(host, tokens.refresh_token)
+    expect(await used()).toBe(first)
+    host.advance(601)
+    expect((await userinfo(host, body.access_token)).status).toBe(200)
+    expect(await used()).toBe(host.now())
+    host.advance(3601)
+    expect((await userinfo(host, body.access_token)).status).toBe(401)
+    expect(await used()).not.toBe(host.now())
+    expect((await refresh(host, body.refresh_token)).status).toBe(200)
+    expect(await used()).toBe(host.now())
+  })
+
+  test('a token that was refused is no use, and neither is a code without a sign-in', async () => {
+    const { access_token } = await getTokens(host)
+    expect((await callApi(host, '/api/write', access_token)).status).toBe(403)
+    expect((await userinfo(host, access_token)).status).toBe(403)
+    await new Promise(setImmediate)
+    expect((await host.oauth.grants.list())[0]?.lastUsedAt).toBeUndefined()
   })
 
   test('withdraws one application, for good', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import cors from 'cors'
@@ -6,7 +7,7 @@ import express5, { type ErrorRequestHandler, type Express } from 'express'
 import session, { MemoryStore } from 'express-session'
 import express4 from 'express4'
 import helmet from 'helmet'
-import type { OAuthProviderOptions } from '../lib/index.js'
+import { type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
 import { Agent, inputValue, type Page } from './support/agent.js'
 import {
   authorizeUrl,
@@ -24,6 +25,7 @@ import {
   VERIFIER,
 } from './support/flow.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
+import { signingKeys } from './support/signing-keys.js'
 
 type StartHost = typeof startHost
 
@@ -450,6 +452,50 @@ describe('beside a global csurf', () => {
     expect(guarded).not.toHaveBeenCalled()
     expect((await agent.post('/settings', { _csrf: inputValue(page, '_csrf') })).text).toBe('changed')
     expect(host.events.filter(({ name }) => name === 'warning')).toEqual([])
+    await host.close()
+  })
+})
+
+describe('mistakes that nobody would see', () => {
+  test.each([
+    ['forgotten, it is warned of with the first challenge, once', false],
+    ['mounted, nothing is warned of', true],
+  ])('oauth.wellKnown: %s', async (_, mounted) => {
+    const app = express5()
+    const server = createServer(app).listen(0)
+    await once(server, 'listening')
+    const origin = `http://localhost:${(server.address() as AddressInfo).port}`
+    const oauth = oauthProvider({
+      issuer: `${origin}/oauth`,
+      findUser: () => undefined,
+      store: ':memory:',
+      keys: signingKeys,
+    })
+    const warnings: unknown[] = []
+    oauth.events.on('warning', (warning) => warnings.push(warning))
+    app.use('/oauth', oauth)
+    if (mounted) app.use(oauth.wellKnown)
+    app.get('/api', oauth.requireToken())
+    for (let time = 0; time < 2; time++) expect((await fetch(`${origin}/api`)).status).toBe(401)
+    const message = expect.stringContaining('app.use(oauth.wellKnown)')
+    expect(warnings).toEqual(mounted ? [] : [{ code: 'well_known_missing', message }])
+    server.close()
+    await oauth.close()
+  })
+
+  test('HOST-05 numbers as ids that findUser compares with strings are warned of, without the id', async () => {
+    const users = new Map([[4711, { id: 4711 }]])
+    const host = await startHost({
+      provider: { currentUser: () => 4711, findUser: (id) => users.get(id as never) as never },
+    })
+    const agent = new Agent(host)
+    for (let time = 0; time < 2; time++)
+      expect((await agent.get(authorizeUrl(host))).location).toContain('/login?')
+    const message = expect.stringMatching(/findUser: \(id\) => users\.get\(Number\(id\)\)/)
+    expect(host.events.filter(({ name }) => name === 'warning').map(({ event }) => event)).toEqual([
+      { code: 'user_not_found', message },
+    ])
+    expect(JSON.stringify(host.events)).not.toContain('4711')
     await host.close()
   })
 })

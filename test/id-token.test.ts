@@ -281,10 +281,12 @@ describe('acr and amr', () => {
 })
 
 describe('sid', () => {
-  test('is the same for all clients within one login session, and another after a new login', async () => {
+  test('is the same for a client within one login session, another for each client, and another after a new login', async () => {
     const agent = await signedIn(host, 'alice')
     const first = (await signIn(host, { agent })).claims.sid
-    expect((await signIn(host, { agent, client: 'nopkce' })).claims.sid).toBe(first)
+    expect((await signIn(host, { agent })).claims.sid).toBe(first)
+    // Pairwise clients could compare it in place of `sub`.
+    expect((await signIn(host, { agent, client: 'nopkce' })).claims.sid).not.toBe(first)
     await agent.login('alice')
     const second = (await signIn(host, { agent })).claims.sid
     expect(second).not.toBe(first)
@@ -498,6 +500,18 @@ describe('OIDC-23 pairwise subjects', () => {
   test('depend on the salt', async () => {
     const other = await start({ provider: { pairwiseSalt: 'another salt, of 32 characters or so' } })
     expect((await claimsAt(other, { client: 'pair' })).sub).not.toBe(await sub('pair'))
+  })
+
+  test('of clients on this computer are never shared: any other can have an address like theirs', async () => {
+    const local = { subject_type: 'pairwise', redirect_uris: ['http://127.0.0.1/cb'] }
+    const other = await start({ provider: { clients: ['one', 'two'].map((id) => relyingParty(id, local)) } })
+    const params = { redirect_uri: 'http://127.0.0.1/cb' }
+    const agent = await signedIn(other, 'alice')
+    const subs = []
+    for (const client of ['one', 'two', 'one'])
+      subs.push((await signIn(other, { agent, client, params })).claims.sub)
+    expect(subs[0]).toBe(subs[2])
+    expect(subs[0]).not.toBe(subs[1])
   })
 
   test('need the option pairwiseSalt, which is said at construction', () => {

@@ -134,6 +134,11 @@ function bytes(file: string): string {
   return readFileSync(file, 'latin1')
 }
 
+/** The same of the three files that it is while it is in use. */
+function bytesWithLog(file: string): string {
+  return [file, `${file}-wal`, `${file}-shm`].map(bytes).join('')
+}
+
 describe('GET /jwks', () => {
   test('DISC-08 it has two keys of each algorithm, each with its own kid, and public members only', async () => {
     const { keys } = await jwks(await start())
@@ -460,6 +465,38 @@ describe('keys at rest', () => {
     expect(await jwks(await start({ store: file, secret: SECRET }))).toEqual(set)
   })
 
+  test('nor does anything stay in the log, while other processes have the file open', async () => {
+    const file = newFile()
+    const plain = await start({ store: file })
+    await jwks(plain)
+    const secrets = storedKeys(file).map(({ jwk }) => String(jwk.d).slice(0, 40))
+    expect(secrets).toHaveLength(6)
+    const found = () => secrets.filter((secret) => bytesWithLog(file).includes(secret))
+    expect(found()).toEqual(secrets)
+    const host = await start({ store: file, secret: SECRET })
+    await host.oauth.keys.list()
+    expect(stored(file).revision).toBe(2)
+    expect(found()).toEqual([])
+  })
+
+  test('somebody who reads for long does not keep keys from being saved, and the log is emptied the next time', async () => {
+    const file = newFile()
+    await jwks(await start({ store: file }))
+    const secrets = storedKeys(file).map(({ jwk }) => String(jwk.d).slice(0, 40))
+    const reader = new SQLite(file)
+    reader.exec('BEGIN; SELECT * FROM oauth_keys')
+    reader.prepare('SELECT * FROM oauth_keys').all()
+    const host = await start({ store: file, secret: SECRET })
+    await host.oauth.keys.list()
+    expect(stored(file).data).not.toContain('"d"')
+    reader.exec('COMMIT')
+    await host.oauth.keys.rotate()
+    await host.oauth.keys.rotate()
+    expect(secrets.filter((secret) => bytesWithLog(file).includes(secret))).toEqual([])
+    expect(serverErrors(host)).toEqual([])
+    reader.close()
+  })
+
   test('a secret is changed by a list: the first encrypts anew, and the old one can go', async () => {
     const file = newFile()
     const before = await start({ store: file, secret: SECRET })
@@ -574,6 +611,24 @@ describe('a store that fails', () => {
     store.heal()
     await expectVerified(await idToken(host), host)
     expect((await store.findKeys())?.revision).toBe(1)
+  })
+
+  test('keys that were saved although the answer got lost are not used a second time', async () => {
+    const store = faulty()
+    store.fail('saveKeys', 'answer lost')
+    const host = await start({ store })
+    await fetch(`${host.issuer}/jwks`)
+    store.heal()
+    const used = new Set<string>()
+    for (let time = 0; time < 3; time++) {
+      const current = (await host.oauth.keys.list()).filter(({ state }) => state === 'current')
+      for (const { kid } of current) expect(used.has(kid)).toBe(false)
+      for (const { kid } of current) used.add(kid)
+      host.advance(3600)
+      await host.oauth.keys.rotate()
+    }
+    const kids = (await jwks(host)).keys.map(({ kid }) => kid)
+    expect(new Set(kids).size).toBe(kids.length)
   })
 
   test('once keys are known it signs and publishes on: for six minutes, and the JWK Set for longer', async () => {

@@ -459,13 +459,12 @@ describe('prompt', () => {
     const { path } = await ask(host, { agent, params: { prompt: 'login' } })
     for (const url of [`${path}?prompt=`, `${path}?prompt=none`]) {
       const page = await agent.get(url)
-      expect([303, 400]).toContain(page.status)
+      expect([200, 303]).toContain(page.status)
       expect(page.location ?? '').not.toContain('code=')
       expect(page.text).not.toContain('code=')
     }
     const stopped = await agent.get(path)
-    expectErrorPage(stopped, { code: 'login_required' })
-    expect(stopped.text).toContain('sign in again')
+    expect(destination(stopped).searchParams.get('error')).toBe('login_required')
     // The session is still that of alice, and good for what does not ask for a new login.
     expectCode(host, await agent.get(authorizeUrl(host, { params: { prompt: 'none' } })))
     // A post cannot go round it either.

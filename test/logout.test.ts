@@ -13,6 +13,7 @@ import { Agent, type Page } from './support/agent.js'
 import { expectErrorRedirect, expectPageHeaders } from './support/answers.js'
 import { authorizeUrl, callApi, getTokens, refresh, signedIn } from './support/flow.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
+import { sessionsWithoutId } from './support/sessions-without-id.js'
 
 const OUT = 'https://rp.example/out'
 const { privateKey: SIGNER } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -665,7 +666,7 @@ describe('what the option logout does', () => {
     await start({ logout: () => {} })
     const page = await ask({ id_token_hint: hint })
     expect(page.text).toMatch(/You are still signed in at/)
-    expect((await ask({ id_token_hint: hint, post_logout_redirect_uri: OUT })).location).toBe(OUT)
+    expect(page.text).not.toContain(OUT)
     expect(told('warning')).toEqual([
       {
         code: 'logout_without_effect',
@@ -674,24 +675,65 @@ describe('what the option logout does', () => {
     ])
   })
 
-  test('where it is missing, the page says that the user is still signed in here, and links to the client', async () => {
+  test.each<[string, NonNullable<Provider['logout']>]>([
+    ['missing', false],
+    ['without effect', () => undefined],
+  ])(
+    'where it is %s, the page says that the user is still signed in here, and links to the client',
+    async (_, logout) => {
+      await start({ logout })
+      const asked = await ask({ client_id: 'conf', post_logout_redirect_uri: OUT, state: 's' })
+      await expectConfirmation(asked)
+      for (const page of [
+        await press(asked, 'approve'),
+        await ask({ id_token_hint: hint, post_logout_redirect_uri: OUT, state: 's' }),
+      ]) {
+        expect({ status: page.status, location: page.location }).toEqual({ status: 200, location: undefined })
+        expectPageHeaders(page)
+        expect(page.text).toMatch(/You are still signed in at/)
+        expect(page.text).toContain(`href="${OUT}?state=s"`)
+        expect(page.text).not.toContain('You are signed out')
+      }
+      expect(await isSignedIn()).toBe(true)
+      expect(told('warning')).toEqual([
+        logout
+          ? { code: 'logout_without_effect', message: expect.any(String) }
+          : { code: 'logout_missing', message: expect.stringMatching(/option logout is missing/) },
+      ])
+    },
+  )
+
+  test('where it is missing, the question is not about the login that it cannot end', async () => {
     await start({ logout: false })
-    const asked = await ask({ client_id: 'conf', post_logout_redirect_uri: OUT, state: 's' })
-    await expectConfirmation(asked)
-    for (const page of [
-      await press(asked, 'approve'),
-      await ask({ id_token_hint: hint, post_logout_redirect_uri: OUT, state: 's' }),
-    ]) {
-      expect({ status: page.status, location: page.location }).toEqual({ status: 200, location: undefined })
-      expectPageHeaders(page)
-      expect(page.text).toMatch(/You are still signed in at/)
-      expect(page.text).toContain(`href="${OUT}?state=s"`)
-      expect(page.text).not.toContain('You are signed out')
+    const asked = await ask({ client_id: 'conf', post_logout_redirect_uri: OUT })
+    expect(asked.text).toContain('<h1>Sign out of applications?</h1>')
+    expect(asked.text).toMatch(/Your login at <bdi>localhost:\d+<\/bdi> itself stays/)
+    expect(asked.text).not.toMatch(/takes you back|Sign out of <bdi>/)
+    await host.close()
+    await start()
+    const other = await ask({ client_id: 'conf', post_logout_redirect_uri: OUT })
+    expect(other.text).toMatch(/Sign out of <bdi>localhost:\d+<\/bdi>\?/)
+    expect(other.text).toContain('and takes you back afterwards')
+    expect(other.text).not.toContain('Sign out of applications?')
+  })
+
+  test('the page tells of applications that are being told where there are any, and of none else', async () => {
+    const told = (id: string) => client(id, { backchannel_logout_uri: 'https://127.0.0.1/bc' })
+    for (const logout of [destroy, false] as const) {
+      await start({ logout, clients: [...clients, told('one'), told('two')] })
+      expect((await press(await ask(), 'approve')).text).not.toContain('being told')
+      ;({ agent: alice } = await connect('one'))
+      expect((await press(await ask(), 'deny')).text).not.toContain('being told')
+      expect((await press(await ask(), 'approve')).text).toContain(
+        'One application that you signed in to from here is being told that you have signed out.',
+      )
+      ;({ agent: alice } = await connect('one'))
+      await connect('two', 'alice', alice)
+      expect((await press(await ask(), 'approve')).text).toContain(
+        '2 applications that you signed in to from here are being told that you have signed out.',
+      )
+      await host.close()
     }
-    expect(await isSignedIn()).toBe(true)
-    expect(told('warning')).toEqual([
-      { code: 'logout_missing', message: expect.stringMatching(/option logout is missing/) },
-    ])
   })
 
   test('it is not called for requests that end nothing', async () => {
@@ -845,32 +887,4 @@ function splice(token: string, index: number, part: string): string {
 
 function claimsOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-}
-
-/** A session middleware that keeps everything, and tells nobody by which id. */
-function sessionsWithoutId(): RequestHandler {
-  const sessions = new Map<string, object>()
-  return (req, res, next) => {
-    const id = req.headers.cookie?.match(/host=(\w+)/)?.[1] ?? randomBytes(8).toString('hex')
-    const begin = () => {
-      const session = {
-        regenerate: (done: () => void) => {
-          begin()
-          done()
-        },
-        destroy: (done: () => void) => {
-          sessions.delete(id)
-          Object.assign(req, { session: undefined })
-          done()
-        },
-      }
-      sessions.set(id, session)
-      Object.assign(req, { session })
-    }
-    const known = sessions.get(id)
-    if (known) Object.assign(req, { session: known })
-    else begin()
-    res.appendHeader('Set-Cookie', `host=${id}; Path=/`)
-    next()
-  }
 }

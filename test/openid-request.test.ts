@@ -259,8 +259,10 @@ describe('prompt', () => {
     const again = await cancelLogin(agent, login)
     expect(stage(host, again)).toBe('login')
     const given = await cancelLogin(agent, again)
-    expectErrorPage(given, { code: 'login_required' })
-    expectErrorPage(await agent.follow(given.url), { code: 'login_required' })
+    for (const answer of [given, await agent.follow(given.url)]) {
+      const told = { error: 'login_required', state: 'the-state', iss: host.issuer }
+      expect(responseOf(answer)).toMatchObject(told)
+    }
     const silently = await ask(host, agent, { prompt: 'none' })
     const { claims: kept } = await finish(host, agent, silently)
     expect(kept.auth_time).toBe(claims.auth_time)
@@ -314,6 +316,15 @@ describe('prompt', () => {
     expect((await finish(host, agent, await cancelLogin(agent, login))).claims.sub).toBe('alice')
     const second = await ask(host, agent, { prompt: 'select_account' })
     expect((await finish(host, agent, await signInAt(agent, second, 'bob'))).claims.sub).toBe('bob')
+  })
+
+  test('without authTime, who was at the login only to choose an account gets no auth_time: they may not have signed in', async () => {
+    const agent = await signedIn(silent, 'alice')
+    const chosen = await cancelLogin(agent, await ask(silent, agent, { prompt: 'select_account' }))
+    expect((await finish(silent, agent, chosen)).claims).not.toHaveProperty('auth_time')
+    const nobody = new Agent(silent)
+    const signed = await signInAt(nobody, await ask(silent, nobody, { prompt: 'select_account' }), 'alice')
+    expect((await finish(silent, nobody, signed)).claims.auth_time).toBe(Math.floor(silent.now() / 1000))
   })
 
   test('login consent, in either order, asks for both', async () => {
@@ -414,7 +425,7 @@ describe('max_age', () => {
     host.advance(10)
     const login = await ask(host, agent, { max_age: '5' })
     const again = await cancelLogin(agent, login)
-    expectErrorPage(await cancelLogin(agent, again), { code: 'login_required' })
+    expect(responseOf(await cancelLogin(agent, again)).error).toBe('login_required')
     await expectStillSignedIn(host, agent)
   })
 

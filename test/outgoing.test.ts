@@ -87,7 +87,7 @@ async function refusal(asked: Promise<unknown>): Promise<string> {
 }
 
 const NOT_PUBLIC =
-  'The host of the URL has no public address. Use a host that is reachable from the internet.'
+  'The host of the URL has no public address. Use a host that is reachable from the internet; in development, set the option allowPrivateAddresses.'
 
 describe('an address that is not public', () => {
   test.each([
@@ -381,6 +381,23 @@ describe('an answer to fetchJson', () => {
     expect(await refusal(create({ timeLimit: 50 }).fetchJson('https://slow.example/'))).toContain(
       'within 0.05 seconds',
     )
+  })
+
+  test('a name that never resolves takes one look-up at a time, whatever is asked of it and however often', async () => {
+    const answers: Found[] = []
+    const lookup = jest
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((_host: string, _options: object, found: Found) => answers.push(found)) as never)
+    const short = create({ timeLimit: 20 })
+    const ask = (name: string) => refusal(short.fetchJson(`https://${name}.example/${Math.random()}`))
+    await Promise.all([ask('tarpit'), ask('tarpit'), ask('other')])
+    await ask('tarpit')
+    expect(lookup).toHaveBeenCalledTimes(2)
+    // Once it has been answered, the name is asked for anew.
+    for (const found of answers) found(new Error('late'), [])
+    await new Promise(setImmediate)
+    await ask('tarpit')
+    expect(lookup).toHaveBeenCalledTimes(3)
   })
 
   test('CIMD-05: nothing compressed is asked for, and nothing is unpacked', async () => {

@@ -2,7 +2,15 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, type JWK, jwtVerify } from 'jose'
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  type JWK,
+  jwtVerify,
+} from 'jose'
 import { ConfigurationError, type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
 import { openStore } from '../lib/store/open.js'
 import { getTokens } from './support/flow.js'
@@ -77,8 +85,23 @@ describe('the option keys', () => {
     await jwtVerify(token, createLocalJWKSet(await jwks(second)))
     expect(await first.oauth.keys.list()).toEqual([
       { kid: 'one', alg: 'RS256', state: 'current' },
-      { kid: 'two', alg: 'RS256', state: 'retired' },
+      { kid: 'two', alg: 'RS256', state: 'published' },
     ])
+  })
+
+  test('what Web Crypto, Node and jose export is taken as it is', async () => {
+    const { privateKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+      'sign',
+      'verify',
+    ])
+    const { privateKey: made } = await generateKeyPair('EdDSA', { extractable: true })
+    const exported = [
+      generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
+      await crypto.subtle.exportKey('jwk', privateKey),
+      await exportJWK(made),
+    ]
+    const { keys } = await jwks(await start({ keys: exported }))
+    expect(keys.map(({ alg }) => alg)).toEqual(['RS256', 'ES256', 'EdDSA'])
   })
 
   test('nothing is written to the store, and nothing rotates', async () => {

@@ -24,6 +24,7 @@ test('the public types name nothing but node: modules and each other', () => {
     const names = readdirSync(path.join(repository, build), { recursive: true }).map(String)
     const types = names.filter((name) => name.endsWith('.d.ts'))
     expect(types).toEqual(expect.arrayContaining(['index.d.ts', 'store/contract.d.ts']))
+    expect(types.filter((name) => name.startsWith('keys/'))).toEqual(['keys/signing-keys.d.ts'])
     for (const name of types) {
       const text = readFileSync(path.join(repository, build, name), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '')
       const imported = [

@@ -192,6 +192,7 @@ describe('the option render', () => {
       grantedScopes: [],
       resources: [],
       claims: [],
+      grantedClaims: [],
       action: expect.stringMatching(/^\/oauth\/consent\/[\w-]+$/),
       csrfToken: expect.any(String),
       notice: undefined,
@@ -206,7 +207,7 @@ describe('the option render', () => {
     expect(locals['form-post']).toEqual({
       ...every,
       action: 'https://rp.example/cb',
-      members: [
+      parameters: [
         { name: 'code', value: expect.any(String) },
         { name: 'state', value: 'the-state' },
         { name: 'iss', value: host.issuer },
@@ -219,6 +220,7 @@ describe('the option render', () => {
       user: { id: 'alice', name: 'Alice', email: 'alice@host.example' },
       client: undefined,
       returns: false,
+      endsLogin: false,
       parameters: [],
       action: '/oauth/logout',
       csrfToken: expect.any(String),
@@ -227,6 +229,7 @@ describe('the option render', () => {
     expect(locals['logged-out']).toEqual({
       ...every,
       outcome: 'signed-out',
+      told: 0,
       client: undefined,
       returnTo: undefined,
     })
@@ -238,6 +241,7 @@ describe('the option render', () => {
           grantId: expect.any(String),
           client: { id: 'conf', name: 'Confidential', uri: undefined },
           scopes: [{ name: 'read', description: 'Read your things' }],
+          claims: [],
           resources: [],
           createdAt: expect.any(Date),
           lastUsedAt: undefined,

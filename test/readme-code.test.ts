@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import express, { type Express } from 'express'
 import session from 'express-session'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
@@ -32,7 +33,7 @@ beforeAll(async () => {
       allowPrivateAddresses: true,
       scopes: { ...options.scopes, prints: 'Order prints' },
       resources: define('jwt-resource', 'resources', {}),
-      logout: new Function(`return ${rowOf('express-session')}`)(),
+      logout: new Function('promisify', `return ${rowOf('express-session')}`)(promisify),
       clients: (options.clients ?? []).map((client) => ({
         ...client,
         post_logout_redirect_uris: [`http://localhost:${shopPort}/`],
@@ -105,10 +106,14 @@ test('signing out ends the login, leads back, and the logout token is understood
   app.get('/', (_req, res) => res.send('back at the shop'))
   app.listen(shopPort)
   const { tokens, config, browser } = await getTokens({ scope: 'openid' })
-  let target = ''
-  const res = { redirect: (_status: number, url: string) => (target = url) }
-  await run('end-session', { client: openid, config, tokens, res })
-  const back = await browser.open(target)
+  const sent = { status: 0, location: '' }
+  const writeHead = (status: number, { location }: { location: string }) => {
+    Object.assign(sent, { status, location })
+    return { end: () => undefined }
+  }
+  await run('end-session', { client: openid, config, tokens, res: { writeHead } })
+  expect(sent.status).toBe(303)
+  const back = await browser.open(sent.location)
   expect({ url: back.url.href, text: back.text }).toEqual({
     url: `http://localhost:${shopPort}/`,
     text: 'back at the shop',

@@ -194,7 +194,10 @@ describe('on a real host', () => {
     }
     await toConsent(host, { agent, params: { scope: 'read write' } })
     const claims = JSON.stringify({ userinfo: { email: null } })
-    await toConsent(host, { agent, params: { scope: 'openid', claims } })
+    const signingIn = { agent, params: { scope: 'openid', claims, prompt: 'consent' } }
+    const { page: asking } = await toConsent(host, signingIn)
+    await decide(agent, asking, 'approve')
+    await toConsent(host, signingIn)
     await agent.get(authorizeUrl(host, { params: { response_mode: 'form_post', prompt: 'none' } }))
     await agent.get('/oauth/authorized-applications')
     const { client_id, post_logout_redirect_uris: [post_logout_redirect_uri] = [] } = signingOut

@@ -180,6 +180,10 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     ['lifetimes', 3600, /is 3600\. Pass an object/],
     ['lifetimes', null, /is null/],
     ['resources', ['https://x.example'], /is an array/],
+    ['keys', '', /is an empty string\. Pass an array/],
+    ['keys', null, /is null\. Pass an array/],
+    ['keys', false, /is false\. Pass an array/],
+    ['keys', { keys: [] }, /is an Object\. Pass an array/],
   ])('%s: %p', (option, value, message) => {
     expectRefusal({ [option]: value }, option, message)
   })
@@ -205,6 +209,21 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     ["resources['https://x.example/?a']", { resources: { 'https://x.example/?a': {} } }, /query/],
     ["resources['urn:api']", { resources: { 'urn:api': {} } }, /is not the URL/],
     ["resources['https://x.example']", { resources: { 'https://x.example': undefined } }, /is undefined/],
+    [
+      "resources['https://x.example'].scopes",
+      { resources: { 'https://x.example': { scopes: null } } },
+      /is null\. Pass an array/,
+    ],
+    [
+      "resources['https://x.example'].scopes",
+      { resources: { 'https://x.example': { scopes: '' } } },
+      /is an empty string\. Pass an array/,
+    ],
+    [
+      "resources['https://x.example'].scopes",
+      { resources: { 'https://x.example': { scopes: [undefined] } } },
+      /unknown scope undefined/,
+    ],
     [
       "resources['https://x.example'].scopes",
       { resources: { 'https://x.example': { scopes: 'read' } } },
@@ -292,6 +311,56 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     })
     jest.dontMock('better-sqlite3')
     expect(readdirSync(folder)).toEqual([])
+  })
+})
+
+describe('a secret that is given is one, or is refused: nothing is left in plain, or public, without a word', () => {
+  const LONG = 'a-secret-of-the-host-that-is-long-enough'
+  const unset = process.env.NOT_SET
+
+  test.each([
+    ['secret', { secret: unset }],
+    ['secret[0]', { secret: [unset, LONG] }],
+    ['secret[1]', { secret: [LONG, unset] }],
+    ['secret[0]', { secret: new Array(1) }],
+    ['pairwiseSalt', { pairwiseSalt: unset }],
+  ])('%s, from a variable of the environment that is not set', (option, options) => {
+    expectRefusal(
+      options,
+      option,
+      /is undefined\. Set it, or leave it out\. Is an environment variable missing\?/,
+    )
+  })
+
+  test.each([
+    ['secret', { secret: '' }, /has 0 characters\. Pass 32 or more/],
+    ['secret', { secret: 'near-to-the-real-one' }, /has 20 characters\. Pass 32 or more/],
+    ['secret', { secret: null }, /is not a string\. Pass 32 or more/],
+    ['secret', { secret: { 0: LONG } }, /is not a string/],
+    ['secret', { secret: [] }, /is an empty list\. Pass 32 or more/],
+    ['secret[1]', { secret: [LONG, ''] }, /has 0 characters/],
+    ['secret[0]', { secret: [[LONG]] }, /is not a string/],
+    ['pairwiseSalt', { pairwiseSalt: '' }, /has 0 characters/],
+    ['pairwiseSalt', { pairwiseSalt: null }, /is not a string/],
+    ['pairwiseSalt', { pairwiseSalt: [LONG] }, /is not a string/],
+  ])('%s: %p', (option, options, message) => {
+    expectRefusal(options, option, message)
+    expect(refusal(options).message).not.toMatch(/near-to|that-is-long-enough/)
+  })
+
+  test('left out, or given, they are fine', () => {
+    expect(() => build({})).not.toThrow()
+    expect(() => build({ secret: LONG, pairwiseSalt: LONG })).not.toThrow()
+    expect(() => build({ secret: [LONG, `${LONG} of old`] })).not.toThrow()
+    class Options {
+      readonly issuer = BASE.issuer
+      readonly store = BASE.store
+      readonly findUser = BASE.findUser
+      get secret() {
+        return unset
+      }
+    }
+    expect(() => oauthProvider(new Options() as never)).toThrow(/secret is undefined/)
   })
 })
 

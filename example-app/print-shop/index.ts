@@ -5,6 +5,7 @@ import express, { type ErrorRequestHandler } from 'express'
 import session from 'express-session'
 import helmet from 'helmet'
 import { AccessDenied, AccessWithdrawn, connectTo, SignInRefused, scopesOf } from './daylight.js'
+import { KeysUnavailable } from './logout-token.js'
 import { errorPage, type Picture, printsPage, staleAnswerPage, welcomePage } from './pages.js'
 import { endSessions, renewSession } from './sessions.js'
 
@@ -105,9 +106,10 @@ export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintS
 
   // The photo app itself calls this when a customer signs out there, so there is no cookie and no session here.
   app.post('/backchannel-logout', express.urlencoded({ extended: false }), async (req, res) => {
+    res.set('Cache-Control', 'no-store')
     const ended = await daylight.readLogoutToken(req.body?.logout_token)
     if (ended) await endSessions(store, ended)
-    res.set('Cache-Control', 'no-store').sendStatus(ended ? 200 : 400)
+    res.sendStatus(ended ? 200 : 400)
   })
 
   const onError: ErrorRequestHandler = (error, req, res, _next) => {
@@ -118,6 +120,8 @@ export async function startPrintShop({ port, photoAppUrl, clientSecret }: PrintS
     } else if (error instanceof AccessDenied) {
       req.session.notice = 'denied'
       res.redirect(303, '/')
+    } else if (error instanceof KeysUnavailable) {
+      res.sendStatus(503) // and not 400, which the photo app would take for the last word
     } else if (error instanceof SignInRefused) {
       res.status(400).send(errorPage(error.message))
     } else {

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { ServerMetadata } from 'openid-client'
 
 /** Whose sessions have ended: the one called `sid`, or without it all those of `sub`. */
@@ -7,6 +7,9 @@ export interface EndedSessions {
   sid: unknown
 }
 
+/** The provider's keys cannot be fetched, so what a token is worth shows later. */
+export class KeysUnavailable extends Error {}
+
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
 /**
@@ -14,9 +17,18 @@ const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
  * openid-client does not read them; this is OpenID Connect Back-Channel Logout 1.0 §2.6.
  */
 export function logoutTokenReader({ issuer, jwks_uri }: ServerMetadata, clientId: string) {
-  const keys = createRemoteJWKSet(new URL(jwks_uri ?? ''))
+  const published = createRemoteJWKSet(new URL(jwks_uri ?? ''))
+  const keys: JWTVerifyGetKey = async (header, token) => {
+    try {
+      return await published(header, token)
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
+        throw error
+      throw new KeysUnavailable('The keys of the provider cannot be fetched.', { cause: error })
+    }
+  }
 
-  /** `undefined` says that this is no logout token for us. */
+  /** `undefined` says that this is no logout token for us. @throws KeysUnavailable */
   return async (token: unknown): Promise<EndedSessions | undefined> => {
     try {
       const { payload } = await jwtVerify(String(token), keys, {

@@ -56,12 +56,14 @@ export function inBoth(
   return these === undefined ? those : these.filter((sub) => those?.includes(sub) ?? true)
 }
 
-/** The claims of a request that none of its scopes stands for: the user is asked for each of them. */
-export function claimsBeyond(
-  { userinfo, idToken }: ClaimsRequest,
-  scopes: readonly string[],
-): readonly string[] {
-  const beyond = [...userinfo, ...idToken].filter((claim) => {
+/** Of claims by name, those that a client with these scopes may ask for; the others are left out (OpenID Connect Core §5.5.1: no error either). */
+export function allowedClaims(claims: readonly string[], scopes: readonly string[]): readonly string[] {
+  return claims.filter((claim) => scopes.includes(scopeOfClaim(claim) ?? 'openid'))
+}
+
+/** Of claims by name, those that none of these scopes stands for: the user is asked for each of them. */
+export function claimsBeyond(claims: readonly string[], scopes: readonly string[]): readonly string[] {
+  const beyond = claims.filter((claim) => {
     const scope = scopeOfClaim(claim)
     return scope !== undefined && !scopes.includes(scope)
   })
@@ -74,8 +76,8 @@ export function approvedClaims(
   scopes: readonly string[],
   beyondScopes: readonly string[] = [],
 ): ClaimsRequest | undefined {
-  const isApproved = (claim: string) =>
-    beyondScopes.includes(claim) || scopes.includes(scopeOfClaim(claim) ?? 'openid')
+  const withScopes = allowedClaims([...userinfo, ...idToken], scopes)
+  const isApproved = (claim: string) => beyondScopes.includes(claim) || withScopes.includes(claim)
   const approved = { userinfo: userinfo.filter(isApproved), idToken: idToken.filter(isApproved) }
   return approved.userinfo.length + approved.idToken.length > 0 ? approved : undefined
 }

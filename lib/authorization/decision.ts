@@ -1,10 +1,14 @@
 import { OAuthError } from '../errors.js'
+import { scopeOfClaim } from '../standard-claims.js'
 import type { Client, Grant } from '../store/records.js'
 import { destinationOf } from './redirect-uri.js'
 import type { AuthorizationRequest } from './request.js'
 
 /** What an authorization request needs next; `approved` where nobody has to be asked: the client is the host's own, or the user has allowed all of it before. */
 export type Step = 'login' | 'consent' | 'approved'
+
+/** What a user is asked to allow. */
+type Asked = Pick<AuthorizationRequest, 'scopes' | 'resources' | 'claimsBeyondScopes'>
 
 export interface Situation {
   readonly request: AuthorizationRequest
@@ -35,8 +39,7 @@ export function decide(situation: Situation): Step {
     throw refusal('login_required', 'Another user is signed in than the request is for.', 'other_user')
   const provesItself = clientProvesItself(client, request.redirectUri)
   if (provesItself && !request.prompts.includes('consent')) {
-    if (client.skipConsent || (request.claimsBeyondScopes === undefined && includesAll(grant, request)))
-      return 'approved'
+    if (client.skipConsent || includesAll(grant, request)) return 'approved'
   }
   if (silent) throw refusal('consent_required', 'The user has to be asked for consent.', 'consent_missing')
   return 'consent'
@@ -81,12 +84,15 @@ function hasWantedAcr({ essentialAcr }: AuthorizationRequest, acr: string | unde
   return essentialAcr === undefined || (acr !== undefined && essentialAcr.includes(acr))
 }
 
-/** Whether a grant holds everything that is asked for: each scope at each resource. */
+/** Whether a grant holds everything that is asked for: each scope at each resource, and each claim beyond these scopes. */
 export function includesAll(
   grant: Grant | undefined,
-  asked: Pick<AuthorizationRequest, 'scopes' | 'resources'>,
+  { scopes, resources, claimsBeyondScopes = [] }: Asked,
 ): grant is Grant {
-  return asked.scopes.every((scope) => includesScope(grant, scope, asked.resources))
+  return (
+    scopes.every((scope) => includesScope(grant, scope, resources)) &&
+    claimsBeyondScopes.every((claim) => includesClaim(grant, claim, resources))
+  )
 }
 
 export function includesScope(
@@ -95,6 +101,17 @@ export function includesScope(
   resources: readonly string[],
 ): grant is Grant {
   return resources.every((resource) => grant?.access[resource]?.includes(scope) ?? false)
+}
+
+/** A claim may have been allowed by itself, or with the scope that it belongs to. */
+export function includesClaim(
+  grant: Grant | undefined,
+  claim: string,
+  resources: readonly string[],
+): grant is Grant {
+  const scope = scopeOfClaim(claim)
+  const withScope = scope !== undefined && includesScope(grant, scope, resources)
+  return withScope || (grant?.claims?.includes(claim) ?? false)
 }
 
 function refusal(

@@ -1,10 +1,11 @@
 import { OAuthError } from '../errors.js'
+import { optional } from '../optional.js'
 import type { LoginHints } from '../options.js'
 import type { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
-import { type ClaimsRequest, scopeOfClaim } from '../standard-claims.js'
+import type { ClaimsRequest } from '../standard-claims.js'
 import type { Client } from '../store/records.js'
-import { claimsBeyond, type RequestedClaims, requestedClaims } from './claims-request.js'
+import { allowedClaims, claimsBeyond, type RequestedClaims, requestedClaims } from './claims-request.js'
 import { requestedMaxAge } from './max-age.js'
 import { requestedChallenge } from './pkce.js'
 import { type Prompt, requestedPrompts } from './prompt.js'
@@ -121,8 +122,12 @@ function identityRequest(
 ): Partial<AuthorizationRequest> {
   const maxAge = requestedMaxAge(parameters.get('max_age'), client.defaultMaxAge)
   // Without openid there is neither an ID token nor an answer of the userinfo endpoint to hold them.
-  const claims = allowedClaims(asked, scopes.includes('openid') ? allowed : [])
-  const beyond = claimsBeyond(claims, scopes)
+  const mayAsk = scopes.includes('openid') ? allowed : []
+  const claims = {
+    userinfo: allowedClaims(asked.userinfo, mayAsk),
+    idToken: allowedClaims(asked.idToken, mayAsk),
+  }
+  const beyond = claimsBeyond([...claims.userinfo, ...claims.idToken], scopes)
   return {
     ...optional('nonce', parameters.get('nonce')),
     ...optional('maxAge', maxAge),
@@ -132,12 +137,6 @@ function identityRequest(
     ...(claims.userinfo.length + claims.idToken.length > 0 && { claims }),
     ...(beyond.length > 0 && { claimsBeyondScopes: beyond }),
   }
-}
-
-/** A claim whose scope the client may not ask for is left out (OpenID Connect Core §5.5.1: no error either). */
-function allowedClaims({ userinfo, idToken }: RequestedClaims, scopes: readonly string[]): ClaimsRequest {
-  const isAllowed = (claim: string) => scopes.includes(scopeOfClaim(claim) ?? 'openid')
-  return { userinfo: userinfo.filter(isAllowed), idToken: idToken.filter(isAllowed) }
 }
 
 function loginHints(
@@ -156,10 +155,6 @@ function loginHints(
     ...optional('display', parameters.get('display')),
     ...(again.length > 0 && { prompts: again }),
   }
-}
-
-function optional<Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } {
-  return value === undefined ? {} : ({ [name]: value } as { [K in Name]?: T })
 }
 
 function checkResponseType(responseType: string | undefined, client: Client): void {

@@ -18,7 +18,7 @@ export interface AuthorizationResponse {
   readonly redirectUri: string
   readonly responseMode: ResponseMode
   /** What it says; `iss` is always there (RFC 9207). */
-  readonly members: Readonly<Record<string, string>>
+  readonly parameters: Readonly<Record<string, string>>
 }
 
 /** The response mode that a request asks for; one that is not there is refused by query, which everybody understands. */
@@ -47,18 +47,18 @@ export function authorizationResponse(
   issuer: string,
   answer: Readonly<Record<string, string>>,
 ): AuthorizationResponse {
-  const members = { ...answer, ...(state !== undefined && { state }), iss: issuer }
-  return { redirectUri, responseMode, members }
+  const parameters = { ...answer, ...(state !== undefined && { state }), iss: issuer }
+  return { redirectUri, responseMode, parameters }
 }
 
 /** A response in the query of its redirect URI, which is kept as it was registered, query included. */
-export function responseUri({ redirectUri, members }: AuthorizationResponse): string {
-  return withQuery(redirectUri, members)
+export function responseUri({ redirectUri, parameters }: AuthorizationResponse): string {
+  return withQuery(redirectUri, parameters)
 }
 
 /** Adds parameters to a URI and leaves what is there untouched. */
-export function withQuery(uri: string, members: Readonly<Record<string, string>>): string {
-  const query = Object.entries(members)
+export function withQuery(uri: string, parameters: Readonly<Record<string, string>>): string {
+  const query = Object.entries(parameters)
     .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
     .join('&')
   if (query === '') return uri

@@ -20,10 +20,11 @@ export function requestedScopes(
   const asked = scope === undefined ? defaults : splitScope(scope)
   const granted = asked.filter((name) => available.includes(name))
   if (granted.length > 0) return granted
+  const openid = asked.includes('openid') ? ' openid is not in the scope that it is registered for.' : ''
   throw new OAuthError(
     'invalid_scope',
     available.length > 0
-      ? `Ask for one or more of these scopes: ${available.join(' ')}`
+      ? `This client may ask for these scopes: ${available.join(' ')}.${openid}`
       : 'This client may not ask for any scope here.',
     { reason: scope === undefined ? 'scope_missing' : 'scope_unknown' },
   )

@@ -1,35 +1,42 @@
-import { type ClientJwt, type ClientJwtRefusal, readClientJwt } from '../keys/client-jwt.js'
+import type { OAuthError } from '../errors.js'
+import { type ClientJwt, readClientJwt } from '../keys/client-jwt.js'
 import type { JwtClaims } from '../keys/keys.js'
+import type { Parameters } from '../parameters.js'
 import type { Client } from '../store/records.js'
 import { checkAssertion } from './assertion-claims.js'
-import type { Credentials, Presented, Verification } from './credentials.js'
+import type { Credentials, Presented, PresentedAssertion, Verification } from './credentials.js'
 import { invalidClient } from './refusal.js'
 
 /** RFC 7523 §2.2. */
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const TYPES = ['jwt', 'client-authentication+jwt']
 
-/** Whether a request brings a JWT as proof (RFC 7521 §4.2), or half of one: it is one way of authentication either way. */
-export function presentsAssertion({ parameters }: Presented): boolean {
-  return ['client_assertion', 'client_assertion_type'].some((name) => parameters.get(name) !== undefined)
+/** The JWT that a request brings as proof (RFC 7521 §4.2), or half of one: it is one way of authentication either way. */
+export function presentedAssertion(parameters: Parameters): PresentedAssertion | undefined {
+  const compact = parameters.get('client_assertion')
+  const type = parameters.get('client_assertion_type')
+  if (compact === undefined && type === undefined) return undefined
+  return { compact, jwt: compact === undefined ? undefined : readClientJwt(compact), type }
 }
 
-/** Whether the assertion of a request says that a shared secret has made it. Which method is allowed follows from the registration. */
-export function claimsMac({ parameters }: Presented): boolean {
-  return readClientJwt(parameters.get('client_assertion') ?? '')?.alg.startsWith('HS') === true
+/** Whether an assertion says that a shared secret has made it. Which method is allowed follows from the registration. */
+export function claimsMac({ jwt }: PresentedAssertion): boolean {
+  return jwt?.alg.startsWith('HS') === true
 }
 
 /** Rejects with `invalid_client` where an assertion is not signed by its client. */
 type VerifySignature = (jwt: ClientJwt, client: Client, verification: Verification) => Promise<void>
 
 /** What both methods with a JWT have in common; they differ in who could have signed it. */
-export function readAssertion({ parameters }: Presented, verifySignature: VerifySignature): Credentials {
-  const compact = parameters.get('client_assertion')
-  if (compact === undefined)
+export function readAssertion(
+  { parameters, assertion }: Presented,
+  verifySignature: VerifySignature,
+): Credentials {
+  if (assertion?.compact === undefined)
     throw invalidClient('client_assertion is missing beside client_assertion_type.', 'assertion_missing')
-  if (parameters.get('client_assertion_type') !== TYPE)
+  if (assertion.type !== TYPE)
     throw invalidClient(`client_assertion_type must be ${TYPE}.`, 'assertion_type_unknown')
-  const jwt = readClientJwt(compact)
+  const { jwt } = assertion
   if (jwt === undefined) {
     throw invalidClient(
       'client_assertion is not a JWT: three parts of base64url without padding, the first two of them JSON objects, at most 16 KB.',
@@ -54,18 +61,14 @@ export function readAssertion({ parameters }: Presented, verifySignature: Verify
   }
 }
 
-/** Says how a signature failed. */
-export function signatureRefusal(refusal: ClientJwtRefusal, algs: readonly string[]) {
-  if (refusal === 'algorithm')
-    return invalidClient(
-      `This client signs its client_assertion with ${algs.join(', ')}.`,
-      'assertion_algorithm',
-    )
-  if (refusal === 'key')
-    return invalidClient(
-      'No key of this client has the kid and fits the alg that the header of the client_assertion names.',
-      'assertion_key',
-    )
+export function algorithmRefusal(algs: readonly string[]): OAuthError {
+  return invalidClient(
+    `This client signs its client_assertion with ${algs.join(', ')}.`,
+    'assertion_algorithm',
+  )
+}
+
+export function signatureRefusal(): OAuthError {
   return invalidClient(
     'The signature of the client_assertion was not made with the key or secret of this client.',
     'assertion_signature',

@@ -4,7 +4,6 @@ import { invalidClient } from './refusal.js'
 
 /** RFC 6749 §2.3.1: id and secret are form-urlencoded before they are joined and Base64-encoded (RFC 7617). */
 export const clientSecretBasic: AuthMethod = {
-  name: 'client_secret_basic',
   isPresented({ authorization }) {
     return authorization !== undefined && /^basic(?: |$)/i.test(authorization)
   },

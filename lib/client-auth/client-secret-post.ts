@@ -3,7 +3,6 @@ import type { AuthMethod } from './credentials.js'
 
 /** RFC 6749 §2.3.1: id and secret in the body. */
 export const clientSecretPost: AuthMethod = {
-  name: 'client_secret_post',
   isPresented({ parameters }) {
     return parameters.get('client_secret') !== undefined
   },

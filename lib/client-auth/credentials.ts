@@ -1,23 +1,42 @@
+import type { ClientKeys } from '../clients/client-keys.js'
+import type { ClientJwt } from '../keys/client-jwt.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
-import type { SecretGuard } from './secret-guard.js'
+import type { Guard } from './guard.js'
 
-/** What a request presents, before anything of it is believed. */
-export interface Presented {
+/** What a machine endpoint hands over of a request. */
+export interface AuthRequest {
   readonly parameters: Parameters
   /** The Authorization header. */
   readonly authorization: string | undefined
-}
-
-/** What it takes to verify credentials. */
-export interface Verification {
-  readonly runtime: Runtime
-  readonly guard: SecretGuard
-  /** Where the request comes from. */
+  /** Where it comes from, so that one stranger's guessing does not lock a client out everywhere. */
   readonly address: string
   /** The path of the endpoint that was called, under the mount. */
   readonly endpoint: string
+}
+
+/** A JWT that is sent as proof (RFC 7521 §4.2), or what came in its place. */
+export interface PresentedAssertion {
+  /** The client_assertion as it was sent. */
+  readonly compact: string | undefined
+  /** The same decoded; undefined where it is no JWT. */
+  readonly jwt: ClientJwt | undefined
+  /** The client_assertion_type. */
+  readonly type: string | undefined
+}
+
+/** What a request presents, before anything of it is believed. */
+export interface Presented extends Pick<AuthRequest, 'parameters' | 'authorization'> {
+  /** Undefined where neither an assertion nor its type is there. */
+  readonly assertion: PresentedAssertion | undefined
+}
+
+/** What it takes to verify credentials. */
+export interface Verification extends Pick<AuthRequest, 'address' | 'endpoint'> {
+  readonly runtime: Runtime
+  readonly guard: Guard
+  readonly keys: ClientKeys
 }
 
 /** A proof that counts once only. */
@@ -36,7 +55,6 @@ export interface Credentials {
 
 /** One way to authenticate a client. */
 export interface AuthMethod {
-  readonly name: string
   /** Whether a request uses this method, rightly or wrongly. */
   isPresented(presented: Presented): boolean
   /** Throws where the request uses it wrongly. */

@@ -1,63 +1,66 @@
-import { usableKeys } from '../clients/jwks.js'
-import { type ClientJwt, KEY_ALGS, verifyClientJwt } from '../keys/client-jwt.js'
-import type { JsonWebKey } from '../options.js'
+import { OAuthError } from '../errors.js'
+import { KEY_ALGS, namesOfAlg } from '../keys/client-jwt.js'
 import { type Outgoing, OutgoingError } from '../outgoing/outgoing.js'
 import type { Client } from '../store/records.js'
-import { claimsMac, presentsAssertion, readAssertion, signatureRefusal } from './assertion.js'
+import { algorithmRefusal, claimsMac, readAssertion } from './assertion.js'
 import type { AuthMethod } from './credentials.js'
-import { invalidClient } from './refusal.js'
+import { KeySearch } from './key-search.js'
+
+/** Seconds after which a client may try again whose keys could not be had. */
+const RETRY_AFTER = 10
 
 /** OpenID Connect Core §9: a JWT that is signed with the client's private key (RFC 7523 §2.2). */
 export const privateKeyJwt: AuthMethod = {
-  name: 'private_key_jwt',
-  isPresented(presented) {
-    return presentsAssertion(presented) && !claimsMac(presented)
+  isPresented({ assertion }) {
+    return assertion !== undefined && !claimsMac(assertion)
   },
   read(presented) {
-    return readAssertion(presented, async (jwt, client, { runtime }) => {
+    return readAssertion(presented, async (jwt, client, { runtime, guard, keys, address }) => {
       const algs = algsOf(client)
-      const refusal = client.jwks
-        ? await verifyClientJwt(jwt, { keys: client.jwks.keys, algs })
-        : await verifyByJwksUri(jwt, { uri: client.jwksUri ?? '', algs }, runtime.outgoing)
-      if (refusal !== undefined) throw signatureRefusal(refusal, algs)
+      if (!algs.includes(jwt.alg)) throw algorithmRefusal(algs)
+      await guard.limit(client, address, async () => {
+        const search = new KeySearch(jwt, keys)
+        const refusal = await searchKeys(search, client, runtime.outgoing)
+        // Where no signature was tried, the attempt has cost nothing.
+        if (refusal === undefined || search.hasTried) return refusal
+        throw refusal
+      })
     })
   },
 }
 
-/** RFC 9864 gave `EdDSA` with Ed25519 keys a name of its own; libraries use either. */
 function algsOf({ tokenEndpointAuthSigningAlg: registered }: Client): readonly string[] {
-  if (registered === undefined) return KEY_ALGS
-  const twins = ['EdDSA', 'Ed25519']
-  return twins.includes(registered) ? twins : [registered]
+  return registered === undefined ? KEY_ALGS : namesOfAlg(registered)
+}
+
+async function searchKeys(
+  search: KeySearch,
+  { jwks, jwksUri = '' }: Client,
+  outgoing: Outgoing,
+): Promise<OAuthError | undefined> {
+  if (jwks !== undefined) return search.in(jwks)
+  try {
+    return await searchJwksUri(search, jwksUri, outgoing)
+  } catch (error) {
+    if (!(error instanceof OutgoingError)) throw error
+    // Clients take invalid_client for final, and this may pass.
+    return new OAuthError(
+      'temporarily_unavailable',
+      'The jwks_uri of this client gave no usable answer, so its client_assertion cannot be verified now. Try again later.',
+      { reason: 'jwks_unavailable', headers: { 'Retry-After': String(RETRY_AFTER) }, cause: error },
+    )
+  }
 }
 
 /** A client changes its keys by publishing others (OpenID Connect Core §10.1.1), so a copy that does not fit is asked for again, once. */
-async function verifyByJwksUri(
-  jwt: ClientJwt,
-  { uri, algs }: { readonly uri: string; readonly algs: readonly string[] },
-  outgoing: Outgoing,
-) {
-  const { keys, cached } = await fetchKeys(uri, outgoing, false)
-  const refusal = await verifyClientJwt(jwt, { keys, algs })
-  if (!cached || (refusal !== 'key' && refusal !== 'signature')) return refusal
-  const { keys: newer } = await fetchKeys(uri, outgoing, true)
-  return verifyClientJwt(jwt, { keys: newer, algs })
-}
-
-async function fetchKeys(
+async function searchJwksUri(
+  search: KeySearch,
   uri: string,
   outgoing: Outgoing,
-  fresh: boolean,
-): Promise<{ readonly keys: readonly JsonWebKey[]; readonly cached: boolean }> {
-  try {
-    const { body, cached } = await outgoing.fetchJson(uri, { fresh })
-    return { keys: usableKeys(body), cached }
-  } catch (error) {
-    if (!(error instanceof OutgoingError)) throw error
-    throw invalidClient(
-      `The keys of this client cannot be fetched from its jwks_uri: ${error.message}`,
-      'jwks_unavailable',
-      error,
-    )
-  }
+): Promise<OAuthError | undefined> {
+  const { body, cached } = await outgoing.fetchJson(uri)
+  const refusal = await search.in(body)
+  if (refusal === undefined || !cached) return refusal
+  const newer = await outgoing.fetchJson(uri, { fresh: true })
+  return newer.body === body ? refusal : search.in(newer.body)
 }

@@ -1,12 +1,13 @@
 import { fitsAlg, KEY_ALGS, MAC_ALGS } from '../keys/client-jwt.js'
+import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
 import type { Settings } from '../settings.js'
 import type { Client, ClientSecret } from '../store/records.js'
-import { boolean, invalid, oneOf, optional, remoteUrl } from './fields.js'
-import { readJwks, usableKeys } from './jwks.js'
+import { AUTH_METHODS, type AuthMethodName } from './auth-methods.js'
+import { boolean, invalid, oneOf, remoteUrl } from './fields.js'
+import { readJwks, saysVerifying } from './jwks.js'
 import { isKept } from './secret.js'
 
-const METHODS = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none']
 const METHOD = 'token_endpoint_auth_method'
 const SIGNING_ALG = 'token_endpoint_auth_signing_alg'
 
@@ -26,11 +27,18 @@ export function authenticationFields(
   secret: ClientSecret | undefined,
   settings: Pick<Settings, 'allowPrivateAddresses'>,
 ): AuthenticationFields {
-  const method = oneOf(METHOD, metadata.token_endpoint_auth_method, METHODS)
+  const method = oneOf(METHOD, metadata.token_endpoint_auth_method, AUTH_METHODS)
   const jwks = readJwks(metadata.jwks)
   const jwksUri = remoteUrl('jwks_uri', metadata.jwks_uri, settings)
   if (jwks !== undefined && jwksUri !== undefined)
     throw invalid('jwks', 'stands beside jwks_uri', 'Leave one of the two out.')
+  // Whoever gives keys means to prove itself by them, and must not become a public client for a line that is missing.
+  if (method === undefined && secret === undefined && (jwks ?? jwksUri) !== undefined)
+    throw invalid(
+      METHOD,
+      `is missing beside ${jwks === undefined ? 'jwks_uri' : 'jwks'}`,
+      `Write ${METHOD}: 'private_key_jwt', or 'none' for a public client.`,
+    )
   checkSecret(method, secret)
   const alg = signingAlg(metadata, method)
   if (method === 'private_key_jwt' && jwksUri === undefined) checkKeys(jwks, alg)
@@ -58,7 +66,7 @@ export function authenticationMetadata(client: Client): ClientMetadata {
   }
 }
 
-function checkSecret(method: string | undefined, secret: ClientSecret | undefined): void {
+function checkSecret(method: AuthMethodName | undefined, secret: ClientSecret | undefined): void {
   if (method === undefined) return
   const keyless = method !== 'none' && method !== 'private_key_jwt'
   if (keyless && secret === undefined)
@@ -76,7 +84,7 @@ function checkSecret(method: string | undefined, secret: ClientSecret | undefine
 
 function signingAlg(
   { [SIGNING_ALG]: given }: ClientMetadata,
-  method: string | undefined,
+  method: AuthMethodName | undefined,
 ): string | undefined {
   if (method === 'client_secret_jwt') return oneOf(SIGNING_ALG, given, [...MAC_ALGS.keys()])
   if (method === 'private_key_jwt') return oneOf(SIGNING_ALG, given, KEY_ALGS)
@@ -92,6 +100,6 @@ function checkKeys(jwks: Client['jwks'] | undefined, alg: string | undefined): v
     )
   }
   const algs = alg === undefined ? KEY_ALGS : [alg]
-  if (usableKeys(jwks).some((key) => algs.some((wanted) => fitsAlg(key, wanted)))) return
+  if (jwks.keys.some((key) => saysVerifying(key) && algs.some((wanted) => fitsAlg(key, wanted)))) return
   throw invalid('jwks', `has no key for ${alg ?? 'signatures'}`, `Add one, or change ${SIGNING_ALG}.`)
 }

@@ -22,7 +22,7 @@ export interface Clients {
   list(): Promise<RegisteredClient[]>
 
   /**
-   * Changes what is named and leaves the rest. Its id and secret stay as they are; only where it changes to `private_key_jwt` its secret ends.
+   * Changes what is named and leaves the rest; but `jwks` takes the place of `jwks_uri`, and the other way round. Its id and secret stay as they are; only where it changes to `private_key_jwt` its secret ends.
    *
    * @throws OAuthError `invalid_client_metadata` or `invalid_redirect_uri` where a change is refused, `invalid_client` where there is no such client.
    * @throws ConfigurationError for a client of the option `clients`.

@@ -68,10 +68,6 @@ export function remoteUrl(
   throw invalid(field, 'holds a user name or password', 'Remove it.')
 }
 
-export function optional<Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } {
-  return value === undefined ? {} : ({ [name]: value } as { [K in Name]?: T })
-}
-
 /** What RFC 7591 §3.2.2 calls it; `field` also makes the reason. */
 export function invalid(field: string, problem: string, remedy: string, cause?: unknown): OAuthError {
   return new OAuthError('invalid_client_metadata', `${field} ${problem}. ${remedy}`, {

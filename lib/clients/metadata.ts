@@ -1,9 +1,10 @@
+import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
 import { isScopeToken } from '../scopes.js'
 import type { Client, ClientSecret } from '../store/records.js'
 import { suggestion } from '../suggestion.js'
 import { authenticationFields, authenticationMetadata } from './authentication-metadata.js'
-import { boolean, invalid, oneOf, optional, string, strings, webPage } from './fields.js'
+import { boolean, invalid, oneOf, string, strings, webPage } from './fields.js'
 import { type ClientRules, openIdFields, openIdMetadata } from './openid-metadata.js'
 import { readRedirectUris } from './redirect-uris.js'
 

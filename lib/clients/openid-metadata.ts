@@ -1,8 +1,9 @@
-import type { SigningAlg } from '../keys/keys.js'
+import type { SigningAlg } from '../keys/signing-keys.js'
+import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
-import { boolean, invalid, oneOf, optional, remoteUrl, string, strings, wholeSeconds } from './fields.js'
+import { boolean, invalid, oneOf, remoteUrl, string, strings, wholeSeconds } from './fields.js'
 import { redirectUriProblem } from './redirect-uris.js'
 
 /** RP-Initiated Logout §3: all that is added to the URI on the way back. */
@@ -77,7 +78,7 @@ export function openIdMetadata(client: Client): ClientMetadata {
   }
 }
 
-/** OpenID Connect Core §8.1: without a sector_identifier_uri the host of the redirect URIs is the sector, so there must be one. */
+/** OpenID Connect Core §8.1: without a sector_identifier_uri the host of the redirect URIs is the sector, so there must be one; or none, for apps. */
 function subjectType(
   { subject_type, sector_identifier_uri }: ClientMetadata,
   { redirectUris }: Pick<Client, 'redirectUris'>,
@@ -87,8 +88,10 @@ function subjectType(
   if (type !== 'pairwise') return type
   if (pairwiseSalt === undefined)
     throw invalid('subject_type', 'is pairwise', 'Set the option pairwiseSalt, or use public.')
-  const hosts = new Set(redirectUris.map((uri) => new URL(uri).hostname))
-  if (sector_identifier_uri !== undefined || (hosts.size === 1 && !hosts.has(''))) return type
+  const hosts = new Set(
+    redirectUris.map((uri) => (uri.startsWith('https:') ? new URL(uri).hostname : 'none')),
+  )
+  if (sector_identifier_uri !== undefined || hosts.size === 1) return type
   throw invalid(
     'subject_type',
     'is pairwise although the redirect URIs are not on one host',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { ConfigurationError, OAuthError } from '../errors.js'
+import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
@@ -103,7 +104,7 @@ export class ClientRegistry implements Clients {
 
   async #updated(stored: Client, changes: ClientMetadata): Promise<Client> {
     const { settings, sealer, outgoing } = this.#runtime
-    const metadata = { ...toMetadata(stored), ...changes }
+    const metadata = { ...withoutReplacedKeys(toMetadata(stored), changes), ...changes }
     const changed = (...names: (keyof ClientMetadata)[]) => names.some((name) => name in changes)
     const secret = changed('token_endpoint_auth_method', 'token_endpoint_auth_signing_alg')
       ? await keptSecret(stored, metadata, sealer)
@@ -128,6 +129,18 @@ export class ClientRegistry implements Clients {
 
   #tell(clientId: string, change: 'created' | 'updated' | 'secret_rotated' | 'deleted'): void {
     this.#runtime.emit('client.changed', { clientId, change })
+  }
+}
+
+/** Keys are in one place, so naming one takes the place of the other. */
+function withoutReplacedKeys(
+  { jwks, jwks_uri, ...others }: ClientMetadata,
+  changes: ClientMetadata,
+): ClientMetadata {
+  return {
+    ...others,
+    ...optional('jwks', changes.jwks_uri === undefined ? jwks : undefined),
+    ...optional('jwks_uri', changes.jwks === undefined ? jwks_uri : undefined),
   }
 }
 

@@ -1,5 +1,5 @@
 import { ConfigurationError, OAuthError } from '../errors.js'
-import { SIGNING_ALGS, type SigningAlg } from '../keys/keys.js'
+import type { SigningAlg } from '../keys/signing-keys.js'
 import type { ClientMetadata } from '../options.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
@@ -16,7 +16,7 @@ type ClientSettings = Pick<Settings, 'clients' | 'scopes' | 'pairwiseSalt' | 'al
 export function staticClients(
   settings: ClientSettings,
   now: number,
-  algs: readonly SigningAlg[] = SIGNING_ALGS,
+  algs: readonly SigningAlg[],
 ): ReadonlyMap<string, Client> {
   const byId = new Map<string, Client>()
   for (const [index, metadata] of settings.clients.entries()) {

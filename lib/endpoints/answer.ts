@@ -8,7 +8,7 @@ export function answer(client: Pick<Client, 'name'>, response: AuthorizationResp
   if (response.responseMode === 'query') return redirect(responseUri(response))
   return page('form-post', `Back to ${client.name}`, {
     action: response.redirectUri,
-    members: Object.entries(response.members).map(([name, value]) => ({ name, value })),
+    parameters: Object.entries(response.parameters).map(([name, value]) => ({ name, value })),
     client: { name: client.name },
     destination: destinationOf(response.redirectUri),
   })

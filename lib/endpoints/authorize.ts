@@ -14,11 +14,8 @@ import { mintHandle } from '../tokens/handle.js'
 import { readIdTokenHint } from '../tokens/id-token-hint.js'
 import { answer } from './answer.js'
 import { answerWithCode, authenticationOf, errorResponse, hintsFor, nextStep } from './interaction.js'
+import { LONGEST_QUERY, LONGEST_SHOWN } from './limits.js'
 import { consentPath, putAside } from './pending-request.js'
-
-/** Characters. A longer one would not fit into the request line of every proxy. */
-const LONGEST_QUERY = 8 * 1024
-const LONGEST_SHOWN = 500
 
 /**
  * RFC 6749 §4.1.1. Who sends the request and where it may be answered come first: until both are proven, every error is a page
@@ -102,6 +99,7 @@ async function proceed(
   if (next.step === 'refused') throw next.error
   if (next.step === 'approved') {
     const approval = {
+      client,
       userId: next.user.id,
       scopes: request.scopes,
       known: next.grant,
@@ -117,10 +115,10 @@ async function proceed(
     if (response === undefined) throw new Error('A new code has the id of a known one.')
     return answer(client, response)
   }
-  const sentToLogin = next.step === 'login'
-  const { id, cookie } = await putAside(runtime, request, browsers, { sentToLogin })
+  const logins = next.step === 'login' ? { logins: 1, signedOut: next.user === undefined } : { logins: 0 }
+  const { id, cookie } = await putAside(runtime, request, browsers, logins)
   const consent = consentPath(settings, id)
-  if (!sentToLogin) return redirect(consent, cookie)
+  if (next.step === 'consent') return redirect(consent, cookie)
   emit('login.required', { clientId: client.id })
   return redirect(settings.loginUrl(host, consent, hintsFor(request, next.user)), cookie)
 }

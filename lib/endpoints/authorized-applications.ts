@@ -1,7 +1,9 @@
+import { claimsBeyond } from '../authorization/claims-request.js'
 import { findClient } from '../clients/find.js'
 import { type PageReply, page, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
+import { describeClaim } from '../standard-claims.js'
 import type { Grant } from '../store/records.js'
 import { type SignedInUser, signedInUser } from './user.js'
 
@@ -53,12 +55,14 @@ async function applicationsPage(
 async function application(runtime: Runtime, grant: Grant) {
   const client = await findClient(runtime, grant.clientId)
   const description = (name: string) => runtime.settings.scopes.get(name)?.description ?? name
+  const scopes = [...new Set(Object.values(grant.access).flat())]
   return {
     grantId: grant.id,
     client: { id: grant.clientId, name: client?.name ?? grant.clientId, uri: client?.uri },
-    scopes: [...new Set(Object.values(grant.access).flat())].map((name) => ({
+    scopes: scopes.map((name) => ({ name, description: description(name) })),
+    claims: claimsBeyond(grant.claims ?? [], scopes).map((name) => ({
       name,
-      description: description(name),
+      description: describeClaim(name),
     })),
     resources: Object.keys(grant.access).filter((resource) => resource !== runtime.settings.origin),
     createdAt: new Date(grant.createdAt),

@@ -1,4 +1,4 @@
-import { clientProvesItself, includesScope } from '../authorization/decision.js'
+import { clientProvesItself, includesClaim, includesScope } from '../authorization/decision.js'
 import { destinationOf } from '../authorization/redirect-uri.js'
 import type { AuthorizationRequest } from '../authorization/request.js'
 import { type PageReply, page } from '../http/reply.js'
@@ -19,7 +19,8 @@ export function consentPage(
   { user, grant }: { readonly user: SignedInUser; readonly grant: Grant | undefined },
   { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
 ): PageReply {
-  const { redirectUri } = pending.state.request
+  const { redirectUri, resources, claimsBeyondScopes = [] } = pending.state.request
+  const isKnown = (claim: string) => includesClaim(grant, claim, resources)
   const { known, fresh } = divide(runtime, pending.state.request, grant)
   const ticked = request.parameters.all('scope')
   const posted = request.parameters.get('decision') !== undefined
@@ -32,17 +33,19 @@ export function consentPage(
     newScopes: fresh.map(({ name, description, required }) => {
       return { name, description, optional: !required, checked: !posted || ticked.includes(name) }
     }),
-    resources: pending.state.request.resources.filter((resource) => resource !== runtime.settings.origin),
-    claims: (pending.state.request.claimsBeyondScopes ?? []).map((name) => ({
-      name,
-      description: describeClaim(name),
-    })),
+    resources: resources.filter((resource) => resource !== runtime.settings.origin),
+    claims: claimsBeyondScopes.filter((claim) => !isKnown(claim)).map(shownClaim),
     grantedScopes: known.map(({ name, description }) => ({ name, description })),
+    grantedClaims: claimsBeyondScopes.filter(isKnown).map(shownClaim),
     action,
     csrfToken: request.csrfToken(),
     notice,
   }
   return page('consent', `Connect ${client.name}`, locals, status)
+}
+
+function shownClaim(name: string) {
+  return { name, description: describeClaim(name) }
 }
 
 function shownClient({ id, name, uri, logoUri, policyUri, tosUri }: Client) {

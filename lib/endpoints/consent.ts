@@ -1,7 +1,7 @@
 import { matchesRedirectUri } from '../authorization/redirect-uri.js'
 import type { AuthorizationResponse } from '../authorization/response.js'
 import { findClient } from '../clients/find.js'
-import { PageError } from '../errors.js'
+import { OAuthError, PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
@@ -36,7 +36,7 @@ export async function showConsent(runtime: Runtime, request: FormRequest): Promi
   if (next.step === 'login') return toLogin(runtime, request, client, pending, next)
   if (next.step === 'approved') {
     const { scopes } = pending.state.request
-    const approval = approvalOf(runtime, pending, next, { scopes, asked: false })
+    const approval = approvalOf(runtime, client, pending, next, { scopes, asked: false })
     return answerAfterLogin(client, await approve(runtime, pending, approval))
   }
   return ask(runtime, request, client, pending, next)
@@ -73,7 +73,7 @@ export async function decideConsent(runtime: Runtime, request: FormRequest): Pro
       notice: 'Choose at least one, or deny.',
     })
   }
-  const approval = approvalOf(runtime, pending, next, { scopes, asked: true })
+  const approval = approvalOf(runtime, client, pending, next, { scopes, asked: true })
   return answer(client, await approve(runtime, pending, approval))
 }
 
@@ -118,17 +118,23 @@ async function ask(
 
 function approvalOf(
   runtime: Runtime,
+  client: Client,
   pending: PendingRequest,
   { user, grant }: Decidable,
   decided: Pick<Approval, 'scopes' | 'asked'>,
 ): Approval {
   const authentication = authenticationOf(user, returnedAt(runtime, pending))
-  return { userId: user.id, known: grant, authentication, ...decided }
+  return { client, userId: user.id, known: grant, authentication, ...decided }
 }
 
-/** When the user came back from the login, the first time (milliseconds). */
+/**
+ * When the user came back from the login, the first time (milliseconds); undefined where they were there to choose an account, or for
+ * a stronger sign-in, and may not have signed in anew.
+ */
 function returnedAt({ now }: Runtime, { state }: PendingRequest): number | undefined {
-  return state.returnedAt ?? (state.logins > 0 ? now() : undefined)
+  const { prompts, maxAge, authTimeRequired } = state.request
+  const forSignIn = state.signedOut || prompts.includes('login') || maxAge !== undefined || authTimeRequired
+  return state.returnedAt ?? (forSignIn && state.logins > 0 ? now() : undefined)
 }
 
 function refused(
@@ -185,8 +191,15 @@ async function toLogin(
   { user }: Next & { readonly step: 'login' },
 ): Promise<PageReply> {
   const { logins } = pending.state
-  if (logins >= MOST_LOGINS) throw user === undefined ? sessionLost() : notSignedInAgain()
-  await note(runtime, pending, (state) => ({ logins: state.logins + 1 }))
+  if (logins >= MOST_LOGINS) {
+    if (user === undefined) throw sessionLost()
+    runtime.emit('warning', NOT_SIGNED_IN_AGAIN)
+    return answerAfterLogin(client, errorResponse(runtime, pending.state.request, notSignedInAgain()))
+  }
+  await note(runtime, pending, (state) => ({
+    logins: state.logins + 1,
+    ...(user === undefined && { signedOut: true }),
+  }))
   runtime.emit('login.required', { clientId: client.id })
   const hints = hintsFor(pending.state.request, user)
   return redirect(runtime.settings.loginUrl(request.host, consentPath(runtime.settings, pending.id), hints))
@@ -205,15 +218,15 @@ function sessionLost(): PageError {
   )
 }
 
-function notSignedInAgain(): PageError {
-  return new PageError(
-    'login_required',
-    {
-      heading: 'Please sign in again',
-      message:
-        'The application asked that you prove once more who you are, and you came back without having done so.',
-      hint: 'Go back to the application, connect again, and sign in when you are asked to.',
-    },
-    { reason: 'not_signed_in_again' },
-  )
+const NOT_SIGNED_IN_AGAIN = {
+  code: 'login_without_sign_in',
+  message:
+    'A user was sent to loginUrl to sign in again, and came back twice without. Let your login page show its form to a user who is signed in, and set what authTime and authContext read from at every way to sign in.',
+}
+
+/** OpenID Connect Core §3.1.2.1: the client is told, as it is where no user is there to be asked. */
+function notSignedInAgain(): OAuthError {
+  return new OAuthError('login_required', 'The user came back from the login without signing in again.', {
+    reason: 'not_signed_in_again',
+  })
 }

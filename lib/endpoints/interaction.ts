@@ -9,6 +9,7 @@ import {
 import { OAuthError, publicError } from '../errors.js'
 import type { HostRequest, LoginHints } from '../options.js'
 import type { Runtime } from '../runtime.js'
+import { rememberSession } from '../sessions/client-session.js'
 import type { Client, Grant, StoredRecord } from '../store/records.js'
 import type { Authentication } from '../tokens/authentication.js'
 import { codeRecord } from '../tokens/code.js'
@@ -54,6 +55,7 @@ export function hintsFor({ loginHints }: AuthorizationRequest, user: SignedInUse
 }
 
 export interface Approval {
+  readonly client: Client
   readonly userId: string
   readonly scopes: readonly string[]
   /** What the user allowed this client before. */
@@ -65,7 +67,7 @@ export interface Approval {
 
 /** How the user signed in; `returnedAt`: when they came back from the login, which counts where the host says nothing (milliseconds). */
 export function authenticationOf(
-  { authenticatedAt, acr, amr, sid }: SignedInUser,
+  { authenticatedAt, acr, amr, session }: SignedInUser,
   returnedAt: number | undefined,
 ): Authentication {
   const signedInAt = authenticatedAt ?? returnedAt
@@ -73,7 +75,7 @@ export function authenticationOf(
     ...(signedInAt !== undefined && { authTime: Math.floor(signedInAt / 1000) }),
     ...(acr !== undefined && { acr }),
     ...(amr !== undefined && { amr }),
-    ...(sid !== undefined && { sid }),
+    ...(session !== undefined && { session }),
   }
 }
 
@@ -84,18 +86,22 @@ export function authenticationOf(
 export async function answerWithCode(
   runtime: Runtime,
   request: AuthorizationRequest,
-  { userId, scopes, known, asked, authentication }: Approval,
+  { client, userId, scopes, known, asked, authentication }: Approval,
   code: Handle,
   keep: (record: StoredRecord, grant: Grant | undefined) => Promise<string | undefined>,
 ): Promise<AuthorizationResponse | undefined> {
   const { settings, now, emit } = runtime
   const { clientId, redirectUri, redirectUriLeftOut, resources, codeChallenge, nonce } = request
-  const claims = request.claims && approvedClaims(request.claims, scopes, request.claimsBeyondScopes)
+  const { claimsBeyondScopes } = request
+  const claims = request.claims && approvedClaims(request.claims, scopes, claimsBeyondScopes)
   const approvedAt = now()
   const access = Object.fromEntries(resources.map((resource) => [resource, scopes]))
-  const standing = includesAll(known, { scopes, resources }) ? known : undefined
+  const standing = includesAll(known, { ...request, scopes }) ? known : undefined
   // Never the id of a known one: had that been withdrawn meanwhile, its tokens would come back to life.
-  const fresh: Grant = { id: newGrantId(), userId, clientId, access, createdAt: approvedAt }
+  const fresh: Grant = {
+    ...{ id: newGrantId(), userId, clientId, access, createdAt: approvedAt },
+    ...(claimsBeyondScopes && { claims: claimsBeyondScopes }),
+  }
   const record = codeRecord(code, (standing ?? fresh).id, {
     ...{ clientId, userId, redirectUri, scopes, resources, approvedAt, wrongVerifiers: 0, authentication },
     ...(nonce !== undefined && { nonce }),
@@ -103,7 +109,13 @@ export async function answerWithCode(
     ...(codeChallenge !== undefined && { codeChallenge }),
     ...(redirectUriLeftOut && { redirectUriLeftOut }),
   })
-  const grantId = await keep(record, standing ? undefined : fresh)
+  // Now, and not when the code is redeemed: the login may have ended by then. In the same turn as the code, so that both are one commit.
+  const { session } = authentication
+  const signsIn = scopes.includes('openid')
+  const [grantId] = await Promise.all([
+    keep(record, standing ? undefined : fresh),
+    signsIn ? rememberSession(runtime, client, { userId, session }) : undefined,
+  ])
   if (grantId === undefined) return undefined
   if (asked) emit('consent.approved', { clientId, userId, grantId, scopes })
   emit('code.issued', { clientId, userId, grantId, scopes, remembered: !asked })

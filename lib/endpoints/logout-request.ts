@@ -6,6 +6,7 @@ import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import { type IdTokenHint, readIdTokenHint } from '../tokens/id-token-hint.js'
+import { LONGEST_QUERY, LONGEST_SHOWN } from './limits.js'
 
 /** RP-Initiated Logout §2. The last two are allowed to be there, and change nothing. */
 const PARAMETERS = [
@@ -16,9 +17,6 @@ const PARAMETERS = [
   'logout_hint',
   'ui_locales',
 ]
-/** Characters. A longer one would not fit into the request line of every proxy. */
-const LONGEST_QUERY = 8 * 1024
-const LONGEST_SHOWN = 500
 
 /** A logout request in which nothing is wrong. What it says of the user is for others to compare. */
 export interface LogoutRequest {
@@ -38,8 +36,7 @@ export interface LogoutRequest {
  */
 export async function readLogoutRequest(runtime: Runtime, parameters: Parameters): Promise<LogoutRequest> {
   const { settings } = runtime
-  // Before anything of it is looked at: one that is too long.
-  logoutQuery(settings, parameters)
+  refuseTooLong(settings, queryOf(parameters))
   const repeated = PARAMETERS.find((name) => parameters.isRepeated(name))
   if (repeated !== undefined) {
     throw refusal(settings, 'parameter_repeated', {
@@ -63,15 +60,20 @@ export async function readLogoutRequest(runtime: Runtime, parameters: Parameters
 
 /** The same request by GET. */
 export function logoutPath(settings: Settings, parameters: Parameters): string {
-  return `${settings.mount}/logout?${logoutQuery(settings, parameters)}`.replace(/\?$/, '')
+  const query = queryOf(parameters)
+  refuseTooLong(settings, query)
+  return query === '' ? `${settings.mount}/logout` : `${settings.mount}/logout?${query}`
 }
 
-/** What of a request counts, as a query; one that is too long is refused. */
-function logoutQuery(settings: Settings, parameters: Parameters): string {
+/** What of a request counts, as a query. */
+function queryOf(parameters: Parameters): string {
   const query = new URLSearchParams()
   for (const name of PARAMETERS) for (const value of parameters.all(name)) query.append(name, value)
-  const text = query.toString()
-  if (text.length <= LONGEST_QUERY) return text
+  return query.toString()
+}
+
+function refuseTooLong(settings: Settings, query: string): void {
+  if (query.length <= LONGEST_QUERY) return
   throw refusal(
     settings,
     'request_too_long',

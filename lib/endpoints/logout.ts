@@ -1,9 +1,9 @@
 import { type PageReply, page, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
-import type { HostRequest } from '../options.js'
 import type { Runtime } from '../runtime.js'
+import type { Login } from '../sessions/login.js'
 import type { Sessions } from '../sessions/sessions.js'
-import { subjectOf } from '../tokens/subject.js'
+import { sidOf, subjectOf } from '../tokens/subject.js'
 import { type LogoutRequest, logoutPath, readLogoutRequest } from './logout-request.js'
 import { type SignedInUser, signedInUser } from './user.js'
 
@@ -52,10 +52,10 @@ export async function refuseLogout(runtime: Runtime, request: FormRequest): Prom
 function isProven(
   { settings }: Runtime,
   { client, hint }: LogoutRequest,
-  { id, sid }: SignedInUser,
+  { id, session }: SignedInUser,
 ): boolean {
-  if (client === undefined || hint === undefined || sid === undefined) return false
-  return hint.sub === subjectOf(settings, client, id) && hint.sid === sid
+  if (client === undefined || hint === undefined || session === undefined) return false
+  return hint.sub === subjectOf(settings, client, id) && hint.sid === sidOf(client, session)
 }
 
 async function end(
@@ -63,33 +63,27 @@ async function end(
   sessions: Sessions,
   { host, response }: FormRequest,
   asked: LogoutRequest,
-  { id: userId, sid }: SignedInUser,
+  { id: userId, session }: SignedInUser,
   by: 'user' | 'client',
 ): Promise<PageReply> {
   const { settings, emit } = runtime
   await settings.logout?.(host, response)
   const client = asked.client && { clientId: asked.client.id }
   emit('session.ended', { userId, by, ...client })
-  if (sid !== undefined) await tellClients(runtime, sessions, sid)
+  const told = await tellClients(runtime, sessions, { userId, session })
   const remains = !response.headersSent && (await isStillSignedIn(runtime, host))
-  if (asked.returnTo !== undefined && settings.logout !== undefined) return redirect(asked.returnTo)
-  return loggedOut(remains ? 'signed-in-here' : 'signed-out', asked)
+  // The client would take whoever comes back for signed out.
+  if (remains) return loggedOut('signed-in-here', asked, told)
+  return asked.returnTo === undefined ? loggedOut('signed-out', asked, told) : redirect(asked.returnTo)
 }
 
-/** The host is about to end the login of this browser by itself. Answers how many clients are told. */
-export async function endedByHost(runtime: Runtime, sessions: Sessions, host: HostRequest): Promise<number> {
-  const user = await signedInUser(runtime, host)
-  if (user === undefined) return 0
-  runtime.emit('session.ended', { userId: user.id, by: 'host' })
-  return user.sid === undefined ? 0 : sessions.end({ sid: user.sid })
-}
-
-/** The user has signed out whatever becomes of the message to others. */
-async function tellClients({ emit }: Runtime, sessions: Sessions, sid: string): Promise<void> {
+/** Answers how many are told. The user has signed out whatever becomes of that. */
+async function tellClients({ emit }: Runtime, sessions: Sessions, login: Login): Promise<number> {
   try {
-    await sessions.end({ sid })
+    return await sessions.end(login)
   } catch (error) {
     emit('server.error', { error, endpoint: '/logout' })
+    return 0
   }
 }
 
@@ -128,6 +122,8 @@ function confirmation(
     client: client && { id: client.id, name: client.name },
     returns: returnTo !== undefined,
     parameters,
+    // Without the option, all that the page can do is to tell the clients.
+    endsLogin: settings.logout !== undefined,
     action: `${settings.mount}/logout`,
     csrfToken: csrfToken(),
     notice,
@@ -135,16 +131,18 @@ function confirmation(
   return page('logout', 'Sign out', locals, status)
 }
 
-/** `signed-in-here`: the applications know, but the host's own login could not be ended. */
+/** `signed-in-here`: the host's own login could not be ended. `told`: how many clients are being told. */
 function loggedOut(
   outcome: 'signed-out' | 'kept' | 'signed-in-here',
   { client, returnTo }: LogoutRequest,
+  told = 0,
 ): PageReply {
   const locals = {
     outcome,
     client: client && { id: client.id, name: client.name },
     // Its address is where those go who have signed out.
     returnTo: outcome === 'kept' ? undefined : returnTo,
+    told,
   }
   return page('logged-out', outcome === 'signed-out' ? 'Signed out' : 'Still signed in', locals)
 }

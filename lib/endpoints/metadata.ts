@@ -1,8 +1,9 @@
 import { PROMPTS } from '../authorization/prompt.js'
 import { hostedResource } from '../authorization/resource.js'
 import { RESPONSE_MODES } from '../authorization/response.js'
-import { authMethodNames, authSigningAlgs } from '../client-auth/authenticate.js'
-import type { SigningAlg } from '../keys/keys.js'
+import { authSigningAlgs } from '../client-auth/authenticate.js'
+import { AUTH_METHODS } from '../clients/auth-methods.js'
+import type { SigningAlg } from '../keys/signing-keys.js'
 import { isIdentityScope } from '../scopes.js'
 import type { Settings } from '../settings.js'
 import { standardClaims } from '../standard-claims.js'
@@ -24,7 +25,7 @@ export function serverMetadata(
     response_types_supported: ['code'],
     response_modes_supported: RESPONSE_MODES,
     grant_types_supported: grantTypeNames,
-    token_endpoint_auth_methods_supported: authMethodNames,
+    token_endpoint_auth_methods_supported: AUTH_METHODS,
     token_endpoint_auth_signing_alg_values_supported: authSigningAlgs,
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,

@@ -21,6 +21,8 @@ export interface PendingState {
   readonly browser: string
   /** How often the browser was sent to the login. */
   readonly logins: number
+  /** Whether nobody was signed in when it was: then whoever comes back has just signed in. */
+  readonly signedOut?: boolean
   /** Who has been shown the page. */
   readonly userId?: string
   /** When a user first came back from the login, in milliseconds. */
@@ -32,14 +34,14 @@ export async function putAside(
   { store, settings, now }: Runtime,
   request: AuthorizationRequest,
   [browser]: readonly string[],
-  { sentToLogin }: { sentToLogin: boolean },
+  logins: Pick<PendingState, 'logins' | 'signedOut'>,
 ): Promise<{ id: string; cookie: string | undefined }> {
   const fresh = randomBytes(32).toString('base64url')
   const handle = mintHandle(now() + settings.lifetimes.request * 1000)
   const state: PendingState = {
     request,
     browser: fingerprint(browser ?? fresh),
-    logins: sentToLogin ? 1 : 0,
+    ...logins,
   }
   await store.insert([{ id: handle.id, kind: 'request', hash: handle.hash, data: JSON.stringify(state) }])
   return { id: handle.value, cookie: browser === undefined ? fresh : undefined }
@@ -68,7 +70,9 @@ export async function pickUp(
 export async function note(
   { store }: Runtime,
   { record }: PendingRequest,
-  change: (state: PendingState) => Partial<Pick<PendingState, 'logins' | 'userId' | 'returnedAt'>>,
+  change: (
+    state: PendingState,
+  ) => Partial<Pick<PendingState, 'logins' | 'signedOut' | 'userId' | 'returnedAt'>>,
 ): Promise<void> {
   let known: FoundRecord | undefined = record
   while (known !== undefined && known.usedAt === undefined) {

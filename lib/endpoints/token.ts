@@ -21,12 +21,13 @@ const ONCE = ['grant_type', ...GRANT_TYPES.flatMap(({ parameters }) => parameter
 export async function token(
   runtime: Runtime,
   authenticator: ClientAuthenticator,
-  { parameters, authorization, address }: MachineRequest,
+  request: MachineRequest,
 ): Promise<JsonReply> {
+  const { parameters } = request
   const presented = parameters.get('client_id')
   let clientId = presented && reportable(presented)
   try {
-    const client = await authenticator.authenticate({ parameters, authorization }, address)
+    const client = await authenticator.authenticate(request)
     clientId = client.id
     const grantType = requestedGrantType(parameters)
     if (!client.grantTypes.includes(grantType.name)) {

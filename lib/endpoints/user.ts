@@ -1,6 +1,7 @@
-import { hash } from 'node:crypto'
+import { optional } from '../optional.js'
 import type { AuthContext, HostRequest, HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
+import { described, loginOf } from '../sessions/login.js'
 
 /** The user who is signed in at the host. */
 export interface SignedInUser {
@@ -12,42 +13,32 @@ export interface SignedInUser {
   /** How they proved who they are, where the host says it. */
   readonly acr?: string
   readonly amr?: readonly string[]
-  /** Their login session at the host, as clients know it; undefined where the host's sessions have no id. */
-  readonly sid?: string
+  /** Their login session at the host; undefined where the host's sessions have no id. */
+  readonly session?: string
 }
 
 /** Who is signed in; a user whom `findUser` no longer finds counts as signed out. */
 export async function signedInUser(
-  { settings, now }: Runtime,
+  { settings, now, emit }: Runtime,
   req: HostRequest,
 ): Promise<SignedInUser | undefined> {
-  const given = await settings.currentUser(req)
-  if (given === undefined || given === null) return undefined
-  const id = userId(given)
+  const login = await loginOf(settings, req)
+  if (login === undefined) return undefined
+  const { userId: id, session } = login
   const user = await settings.findUser(id)
-  if (user === undefined) return undefined
+  if (user === undefined) {
+    if (typeof login.given === 'number') emit('warning', NUMBERS)
+    return undefined
+  }
   const authenticatedAt = milliseconds(await settings.authTime?.(req), now())
   return {
     id,
     ...shown(user),
     ...(authenticatedAt !== undefined && { authenticatedAt }),
     ...authContext(await settings.authContext?.(req)),
-    ...sessionOf(req, id),
+    ...optional('session', session),
   }
 }
-
-/**
- * The host's session id says which login this is, and is a secret: clients get a hash of it. The user's id is in it, for a host that lets
- * another user in without a new session.
- */
-function sessionOf(req: HostRequest, userId: string): { sid?: string } {
-  const { sessionID } = req as { sessionID?: unknown }
-  if (typeof sessionID !== 'string' || sessionID === '') return {}
-  return { sid: hash('sha256', `${sessionID}\0${userId}`, 'base64url').slice(0, SID_LENGTH) }
-}
-
-/** 132 bits. */
-const SID_LENGTH = 22
 
 function authContext(given: AuthContext | undefined): { acr?: string; amr?: readonly string[] } {
   const { acr, amr } = given ?? {}
@@ -63,31 +54,18 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
 }
 
+const NUMBERS = {
+  code: 'user_not_found',
+  message:
+    'currentUser gave a number, and findUser found nobody for it, so that user counts as signed out. findUser gets ids as strings: where yours are numbers, turn them back: findUser: (id) => users.get(Number(id)).',
+}
+
 /** The name and address that pages show. */
 function shown({ name, email }: HostUser): { name?: string; email?: string } {
   return {
     ...(typeof name === 'string' && name !== '' && { name }),
     ...(typeof email === 'string' && email !== '' && { email }),
   }
-}
-
-/** What careless code makes of an id that is not there; whoever got one would share it with others. */
-const NO_ID = ['', 'undefined', 'null', 'NaN']
-
-/** Ids become strings, which tokens and grants carry for years: what is no stable id must not become one. */
-function userId(given: unknown): string {
-  const id = isIdentifying(given) ? String(given) : ''
-  if (!NO_ID.includes(id) && !id.startsWith('[object ')) return id
-  throw new TypeError(
-    `oauthProvider: currentUser gave ${described(given)} as the user's id. Give a string or a number, such as (req) => req.session.userId, or undefined when nobody is signed in.`,
-  )
-}
-
-/** Strings, numbers, and what databases use for ids: objects that write themselves as one. */
-function isIdentifying(given: unknown): boolean {
-  if (typeof given === 'number') return Number.isFinite(given)
-  if (typeof given === 'object') return !Array.isArray(given) && !ArrayBuffer.isView(given)
-  return typeof given === 'string' || typeof given === 'bigint'
 }
 
 /** How far the clock that the host took the time from may be ahead of ours, in milliseconds. */
@@ -101,11 +79,4 @@ function milliseconds(time: unknown, now: number): number | undefined {
   throw new TypeError(
     `oauthProvider: authTime gave ${described(time)}, which is not a time in the past. Give a Date, or whole seconds (not milliseconds) since 1970; a Date that was kept in a session has become text there.`,
   )
-}
-
-function described(value: unknown): string {
-  if (typeof value === 'string') return `the string '${value}'`
-  return typeof value === 'object'
-    ? `an object (${Object.prototype.toString.call(value)})`
-    : `${typeof value} ${String(value)}`
 }

@@ -1,5 +1,7 @@
+import { allowedClaims } from '../authorization/claims-request.js'
+import { scopesOf } from '../authorization/scope.js'
 import { challenge } from '../bearer/challenge.js'
-import { insufficientScope, invalidToken, type LiveToken, liveToken } from '../bearer/check.js'
+import { insufficientScope, invalidToken, liveToken } from '../bearer/check.js'
 import { bearerToken } from '../bearer/presented.js'
 import { findClient } from '../clients/find.js'
 import { OAuthError } from '../errors.js'
@@ -10,16 +12,23 @@ import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { type Claims, claimsOf } from '../tokens/claims.js'
 import { subjectOf } from '../tokens/subject.js'
+import { noteUse } from '../tokens/use.js'
 
 /** Tells the holder of an access token about its user (OpenID Connect Core §5.3). */
 export async function userinfo(runtime: Runtime, request: MachineRequest): Promise<MachineReply> {
   const { issuer } = runtime.settings
   try {
     const token = await liveToken(runtime, presentedToken(request), `${issuer}/userinfo`)
-    if (!token.data.scopes.includes('openid')) throw insufficientScope(['openid'])
     const client = await findClient(runtime, token.data.clientId)
     if (client === undefined) throw invalidToken('client_unknown')
-    return await inFormat(runtime, client, await aboutUser(runtime, client, token))
+    // What the host has since taken from the client is not told any more.
+    const allowed = scopesOf(client, runtime.settings)
+    const scopes = token.data.scopes.filter((scope) => allowed.includes(scope))
+    if (!scopes.includes('openid')) throw insufficientScope(['openid'])
+    const named = allowedClaims(token.data.claims ?? [], allowed)
+    const claims = await aboutUser(runtime, client, token.data.userId, { scopes, named })
+    noteUse(runtime, token.record, '/userinfo')
+    return await inFormat(runtime, client, claims)
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     runtime.emit('access_token.refused', { error: error.code, reason: error.reason })
@@ -37,14 +46,19 @@ function presentedToken({ authorization, repeatsAuthorization, parameters }: Mac
   parameters.refuseRepeated(['access_token'])
   const posted = parameters.get('access_token')
   if (posted !== undefined && authorization === undefined) return posted
-  return bearerToken({ authorization, ambiguous: repeatsAuthorization || posted !== undefined })
+  return bearerToken({ authorization, ambiguous: repeatsAuthorization() || posted !== undefined })
 }
 
-async function aboutUser(runtime: Runtime, client: Client, { data }: LiveToken): Promise<Claims> {
-  const user = await runtime.settings.findUser(data.userId)
+async function aboutUser(
+  runtime: Runtime,
+  client: Client,
+  userId: string,
+  { scopes, named }: { readonly scopes: readonly string[]; readonly named: readonly string[] },
+): Promise<Claims> {
+  const user = await runtime.settings.findUser(userId)
   if (user === undefined) throw invalidToken('user_gone')
-  const claims = await claimsOf(runtime, user, data.scopes, data.claims)
-  return { sub: subjectOf(runtime.settings, client, data.userId), ...claims }
+  const claims = await claimsOf(runtime, user, scopes, named)
+  return { sub: subjectOf(runtime.settings, client, userId), ...claims }
 }
 
 /** JSON, or a JWT for a client that registered for one (OpenID Connect Core §5.3.2). */

@@ -6,6 +6,7 @@ import type { FoundRecord } from '../store/records.js'
 import type { Store } from '../store/store.js'
 import { accessTokenRecord, lineageOf } from '../tokens/access-token.js'
 import { tokenAnswer } from '../tokens/answer.js'
+import { sessionKey } from '../tokens/authentication.js'
 import { type CodeData, codeData, codeExpiry } from '../tokens/code.js'
 import { findByHandle } from '../tokens/find.js'
 import { mintHandle } from '../tokens/handle.js'
@@ -15,8 +16,9 @@ import {
   refreshTokenExpiry,
   refreshTokenRecord,
 } from '../tokens/refresh-token.js'
+import { noteUse } from '../tokens/use.js'
 import type { GrantType } from './grant-type.js'
-import { accessTokenDataOf, idTokenFor, inFormat, rememberSession, signingFor } from './issued.js'
+import { accessTokenDataOf, idTokenFor, inFormat, signingFor } from './issued.js'
 import { narrow, stillAllowed } from './narrowing.js'
 import { invalidGrant } from './refusal.js'
 import { requireUser } from './user.js'
@@ -46,7 +48,8 @@ export const authorizationCode: GrantType = {
     const signing = await signingFor(runtime, audience)
     const handle = mintHandle(now + lifetimes.accessToken * 1000)
     const access = await inFormat(runtime, client, handle, code, { audience, scopes, signing })
-    const successors = [accessTokenRecord(access, lineage, accessTokenDataOf(code, { audience, scopes }))]
+    const data = accessTokenDataOf(runtime, client, code, { audience, scopes })
+    const successors = [accessTokenRecord(access, lineage, data)]
     const refresh = client.grantTypes.includes('refresh_token')
       ? mintHandle(refreshTokenExpiry(now, code.approvedAt, lifetimes))
       : undefined
@@ -54,7 +57,6 @@ export const authorizationCode: GrantType = {
       successors.push(refreshTokenRecord(refresh, lineage, refreshTokenDataOf(code)))
     }
     const idToken = await idTokenFor(runtime, client, code, { user, scopes, access })
-    if (idToken !== undefined) await rememberSession(runtime, client, code)
     const consumed = await runtime.store.consume(record.id, { now }, successors)
     if (!consumed.won) {
       throw consumed.record?.usedAt === undefined
@@ -62,9 +64,25 @@ export const authorizationCode: GrantType = {
         : await revokeAfterReuse(runtime, record, code)
     }
 
+    if (idToken !== undefined) await refuseAfterLogout(runtime, client, record, code)
+    // Signing in is all that some clients do.
+    if (idToken !== undefined) noteUse(runtime, record, '/token')
     runtime.emit('token.issued', { ...owner(code), grantId: lineage.grantId, grantType: this.name, scopes })
     return tokenAnswer({ access, refresh, idToken, scopes }, now)
   },
+}
+
+/** Who has signed out while the code was on its way must not be signed in by it: the client has been told, and nobody would tell it again. */
+async function refuseAfterLogout(
+  { store, settings }: Runtime,
+  client: AuthenticatedClient,
+  record: FoundRecord,
+  { userId, authentication }: CodeData,
+): Promise<void> {
+  if (client.backchannelLogoutUri === undefined) return
+  if (await store.hasSession(sessionKey(userId, authentication.session), client.id)) return
+  await store.revokeFamily(lineageOf(record).familyId, familyExpiry(record, settings.lifetimes))
+  throw invalidGrant('The user has signed out since. Start a new authorization.', 'signed_out')
 }
 
 function refreshTokenDataOf(code: CodeData): RefreshTokenData {

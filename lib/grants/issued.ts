@@ -1,4 +1,6 @@
+import { allowedClaims } from '../authorization/claims-request.js'
 import { accessTokenFormat, scopesAt } from '../authorization/resource.js'
+import { scopesOf } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import type { HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
@@ -20,10 +22,12 @@ export interface Granted {
 
 /** What the record of an access token says. */
 export function accessTokenDataOf(
+  runtime: Runtime,
+  client: AuthenticatedClient,
   { clientId, userId, claims }: Granted,
   { scopes, audience }: Narrowed,
 ): AccessTokenData {
-  const named = scopes.includes('openid') && claims !== undefined ? claims.userinfo : []
+  const named = scopes.includes('openid') ? stillAllowedClaims(runtime, client, claims?.userinfo) : []
   return { clientId, userId, scopes, audience, ...(named.length > 0 && { claims: named }) }
 }
 
@@ -60,16 +64,16 @@ export async function idTokenFor(
   }: { readonly user: HostUser; readonly scopes: readonly string[]; readonly access: Handle },
 ): Promise<string | undefined> {
   if (!scopes.includes('openid')) return undefined
-  return idToken(runtime, client, { userId, user, scopes, authentication, claims, nonce }, access.value)
+  const named = claims && { ...claims, idToken: stillAllowedClaims(runtime, client, claims.idToken) }
+  const signedIn = { userId, user, scopes, authentication, claims: named, nonce }
+  return idToken(runtime, client, signedIn, access.value)
 }
 
-/** Notes, for a client that wants to be told, that it has a session now which ends with the user's login (OpenID Connect Back-Channel Logout §2). */
-export async function rememberSession(
-  { store, settings, now }: Runtime,
+/** What was asked for by name, without that whose scope the host has since taken from the client. */
+function stillAllowedClaims(
+  { settings }: Runtime,
   client: AuthenticatedClient,
-  { userId, authentication: { sid } }: Granted,
-): Promise<void> {
-  if (client.backchannelLogoutUri === undefined || sid === undefined) return
-  const expiresAt = now() + settings.lifetimes.refreshTokenTotal * 1000
-  await store.saveSession({ sid, clientId: client.id, userId, expiresAt })
+  names: readonly string[] = [],
+): readonly string[] {
+  return allowedClaims(names, scopesOf(client, settings))
 }

@@ -19,6 +19,7 @@ import {
   refreshTokenRecord,
   sameRotation,
 } from '../tokens/refresh-token.js'
+import { noteUse } from '../tokens/use.js'
 import type { GrantType } from './grant-type.js'
 import { accessTokenDataOf, idTokenFor, inFormat, signingFor } from './issued.js'
 import { type Narrowed, narrow, stillAllowed } from './narrowing.js'
@@ -60,10 +61,11 @@ export const refreshToken: GrantType = {
     const access = await inFormat(runtime, client, rotation.access, data, rotation)
     const idToken = await idTokenFor(runtime, client, data, { user, scopes, access })
     const { won, record: found } = await runtime.store.consume(record.id, { now, trace }, [
-      accessTokenRecord(access, lineage, accessTokenDataOf(data, rotation)),
+      accessTokenRecord(access, lineage, accessTokenDataOf(runtime, client, data, rotation)),
       refreshTokenRecord(rotation.refresh, lineage, data),
     ])
     if (!won) return repeat(runtime, client, { presented, user }, found, { parameters, scopes, audience })
+    noteUse(runtime, record, '/token')
     runtime.emit('token.issued', { ...owner, grantId: lineage.grantId, grantType: this.name, scopes })
     return tokenAnswer({ ...rotation, access, idToken }, now)
   },

@@ -1,5 +1,6 @@
 import type { Request } from 'express'
 import type { Emit } from '../events.js'
+import type { Middleware } from '../middleware.js'
 import type { Settings } from '../settings.js'
 
 /** Looks at requests for what the host has set up in a way that cannot work, and says each thing once, with its cure. */
@@ -8,6 +9,7 @@ export class HostCheck {
   readonly #emit: Emit
   #mountChecked = false
   #csrfSeen = false
+  #wellKnownTaken = false
 
   constructor(settings: Settings, emit: Emit) {
     this.#settings = settings
@@ -27,6 +29,21 @@ export class HostCheck {
         `A CSRF middleware of yours runs before the provider. It refuses POST ${mount}/token and the consent form with 403, since they have no token of yours. Mount the provider between the session and it: app.use('${mount || '/'}', oauth) before app.use(csurf()). The provider guards its own forms.`,
       )
     }
+  }
+
+  /** The host takes the handler for its root, and will mount it. */
+  taken(wellKnown: Middleware): Middleware {
+    this.#wellKnownTaken = true
+    return wellKnown
+  }
+
+  /** A challenge of `requireToken` names a document that only that handler serves. */
+  challenged(): void {
+    if (this.#wellKnownTaken) return
+    this.#warn(
+      'well_known_missing',
+      'requireToken has told a client where the metadata of your API lies, and nothing serves it: add app.use(oauth.wellKnown) at the root of your app.',
+    )
   }
 
   #checkMount(baseUrl: string): void {

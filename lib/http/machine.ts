@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OAuthError, publicError } from '../errors.js'
 import type { Emit } from '../events.js'
-import { JWKS_MAX_AGE } from '../keys/keys.js'
+import { OutgoingError } from '../outgoing/outgoing.js'
 import { Parameters } from '../parameters.js'
 import { repeatsAuthorization } from './authorization-header.js'
 import { isForm, readForm } from './body.js'
@@ -24,7 +24,6 @@ const OPEN = {
 }
 /** RFC 6749 §5.1; Pragma for what still speaks HTTP/1.0. */
 const PRIVATE = { 'Cache-Control': 'no-store', Pragma: 'no-cache', 'X-Content-Type-Options': 'nosniff' }
-const PUBLIC = { 'Cache-Control': `public, max-age=${JWKS_MAX_AGE}`, 'X-Content-Type-Options': 'nosniff' }
 
 export type MachineEndpoint = (request: MachineRequest) => Promise<MachineReply>
 
@@ -58,8 +57,9 @@ export function machineEndpoint(path: string, methods: MachineMethods, emit: Emi
       return endpoint({
         parameters,
         authorization,
-        repeatsAuthorization: repeatsAuthorization(req),
+        repeatsAuthorization: () => repeatsAuthorization(req),
         address: addressOf(req),
+        endpoint: path,
       })
         .then((reply) => answer(req, res, reply))
         .catch(refuse)
@@ -69,21 +69,21 @@ export function machineEndpoint(path: string, methods: MachineMethods, emit: Emi
 
 const NO_PARAMETERS = Parameters.parse('')
 
-/** A public document, the same for everybody; `document` gives it anew for each request where it changes. */
-export function documentEndpoint(
-  path: string,
-  document: object | (() => Promise<object>),
-  emit: Emit,
-): MachineHandler {
-  const changing = typeof document === 'function' ? (document as () => Promise<object>) : undefined
-  const fixed = changing === undefined ? JSON.stringify(document) : ''
+/** A public document, the same for everybody. */
+export interface PublicDocument {
+  /** Gives it as JSON, for each request. */
+  readonly json: () => Promise<string>
+  /** For how long anybody may keep it, in seconds. */
+  readonly maxAge: number
+}
+
+export function documentEndpoint(path: string, { json, maxAge }: PublicDocument, emit: Emit): MachineHandler {
+  const caching = { 'Cache-Control': `public, max-age=${maxAge}`, 'X-Content-Type-Options': 'nosniff' }
   return (req, res) => {
     if (req.method === 'OPTIONS') return answerPreflight(res, 'GET, HEAD')
     const refuse = (error: unknown) => answerError(req, res, error, path, emit)
     if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(wrongMethod('GET, HEAD'))
-    const reply = (text: string) => answerText(req, res, { status: 200 }, text, PUBLIC)
-    if (changing === undefined) return reply(fixed)
-    changing().then((current) => reply(JSON.stringify(current)), refuse)
+    json().then((text) => answerText(req, res, { status: 200 }, text, caching), refuse)
   }
 }
 
@@ -105,7 +105,9 @@ function answerError(
   emit: Emit,
 ): void {
   const refusal = publicError(error)
-  if (refusal.status >= 500) emit('server.error', { error: refusal.cause ?? error, endpoint })
+  // What a client's server did is told with the refusal of that client.
+  const theirs = refusal.cause instanceof OutgoingError
+  if (refusal.status >= 500 && !theirs) emit('server.error', { error: refusal.cause ?? error, endpoint })
   answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
 }
 

@@ -5,11 +5,13 @@ import type { Parameters } from '../parameters.js'
 /** What a machine endpoint gets to see of a request. */
 export interface MachineRequest {
   readonly parameters: Parameters
-  /** The Authorization header, and whether there is a second one. */
   readonly authorization: string | undefined
-  readonly repeatsAuthorization: boolean
+  /** Looks whether there is a second Authorization header. */
+  readonly repeatsAuthorization: () => boolean
   /** Where it comes from, as Express sees it: behind a proxy that is the host's setting `trust proxy`. */
   readonly address: string
+  /** The path of the endpoint, under the mount. */
+  readonly endpoint: string
 }
 
 /** What a page gets to see of a request. */

@@ -1,6 +1,12 @@
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Emit } from '../events.js'
-import { documentEndpoint, type MachineHandler, type MachineMethods, machineEndpoint } from './machine.js'
+import {
+  documentEndpoint,
+  type MachineHandler,
+  type MachineMethods,
+  machineEndpoint,
+  type PublicDocument,
+} from './machine.js'
 import type { FormRoute, PageRoute, PageWriter } from './pages.js'
 
 export interface MachineRoute {
@@ -14,6 +20,8 @@ export interface DocumentRoute {
   readonly kind: 'document'
   readonly path: string
   readonly document: () => Promise<object>
+  /** For how long anybody may keep it, in seconds. */
+  readonly maxAge: number
 }
 
 /** One endpoint. `member` is its name in the metadata, where it has one (RFC 8414 §2). */
@@ -24,6 +32,15 @@ export const METADATA_PATHS = [
   '/.well-known/oauth-authorization-server',
   '/.well-known/openid-configuration',
 ] as const
+
+/** How long others may keep the metadata, in seconds. */
+const METADATA_MAX_AGE = 300
+
+/** Metadata as the document that it is served as; it never changes, so it is written once. */
+export function metadataDocument(metadata: object): PublicDocument {
+  const json = JSON.stringify(metadata)
+  return { json: async () => json, maxAge: METADATA_MAX_AGE }
+}
 
 /** The rows of the route table, made ready to be called. */
 export interface Handlers {
@@ -38,13 +55,17 @@ export function handlersOf(
   emit: Emit,
 ): Handlers {
   const machines = new Map<string, MachineHandler>()
-  for (const path of METADATA_PATHS) machines.set(path, documentEndpoint(path, metadata, emit))
+  for (const path of METADATA_PATHS)
+    machines.set(path, documentEndpoint(path, metadataDocument(metadata), emit))
   const handlers = new Map<string, RequestHandler>()
   for (const route of routes) {
     const { path } = route
     if (route.kind === 'machine') machines.set(path, machineEndpoint(path, route.methods, emit))
-    else if (route.kind === 'document') machines.set(path, documentEndpoint(path, route.document, emit))
-    else handlers.set(route.path, route.kind === 'form' ? pages.form(route) : pages.page(route))
+    else if (route.kind === 'document') {
+      const { document, maxAge } = route
+      const json = async () => JSON.stringify(await document())
+      machines.set(path, documentEndpoint(path, { json, maxAge }, emit))
+    } else handlers.set(route.path, route.kind === 'form' ? pages.form(route) : pages.page(route))
   }
   return { machines, pages: handlers }
 }

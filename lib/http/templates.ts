@@ -22,37 +22,32 @@ export function compileTemplates(folder: string | undefined): RenderPage {
   }
   if (folder !== undefined) refuseMisspelt(folder)
   const layout = compile('layout', folder)
-  const pages: Readonly<Record<PageName, ejs.TemplateFunction>> = {
-    consent: compile('consent', folder),
-    error: compile('error', folder),
-    continue: compile('continue', folder),
-    'form-post': compile('form-post', folder),
-    'authorized-applications': compile('authorized-applications', folder),
-    logout: compile('logout', folder),
-    'logged-out': compile('logged-out', folder),
-  }
+  const pages = Object.fromEntries(PAGES.map((page) => [page, compile(page, folder)])) as Record<
+    PageName,
+    ejs.TemplateFunction
+  >
   return (page, locals) => layout({ ...locals, body: pages[page](locals) })
 }
 
-const NAMES = [
-  'layout',
-  'consent',
-  'error',
-  'continue',
-  'form-post',
-  'authorized-applications',
-  'logout',
-  'logged-out',
-]
+const PAGES = Object.keys({
+  consent: 0,
+  error: 0,
+  continue: 0,
+  'form-post': 0,
+  'authorized-applications': 0,
+  logout: 0,
+  'logged-out': 0,
+} satisfies Record<PageName, 0>) as readonly PageName[]
 
 /** A misspelt page would leave the built-in one in place without a word. Beside the page that it resembles a file is a partial. */
 function refuseMisspelt(folder: string): void {
   const names = readdirSync(folder)
     .filter((file) => file.endsWith('.ejs'))
     .map((file) => file.slice(0, -'.ejs'.length))
-  const missing = NAMES.filter((name) => !names.includes(name))
+  const known: readonly string[] = ['layout', ...PAGES]
+  const missing = known.filter((name) => !names.includes(name))
   for (const name of names) {
-    const meant = NAMES.includes(name) ? undefined : suggestion(name, missing)
+    const meant = known.includes(name) ? undefined : suggestion(name, missing)
     if (meant === undefined) continue
     throw new ConfigurationError(
       'templates',

@@ -134,7 +134,7 @@ export class KeptKeys {
   /** Saves them as the next revision, with what is missing. False where somebody else was faster. */
   #save(document: KeyDocument, revision: number): Promise<boolean> {
     const { settings, store, sealer, now } = this.#runtime
-    return this.#maker.make(missingAlgs(document, now()), async (made) => {
+    return this.#maker.make(missingAlgs(document, now()), document, async (made) => {
       const at = now()
       const complete = withKeys(document, made, settings.lifetimes, at)
       const text = JSON.stringify(complete)

@@ -1,6 +1,7 @@
-import type { JsonWebKey, Lifetimes } from '../options.js'
-import { JWKS_MAX_AGE, SIGNING_ALGS, type SigningAlg } from './keys.js'
-import type { SigningKey } from './signing-keys.js'
+import type { Jwk, Lifetimes } from '../options.js'
+import { JWKS_MAX_AGE, SIGNING_ALGS } from './keys.js'
+import { publicPart } from './public-part.js'
+import type { SigningAlg } from './signing-keys.js'
 
 /** A key as it lies in the store; times in milliseconds. */
 export interface StoredKey {
@@ -11,8 +12,11 @@ export interface StoredKey {
   readonly knownFrom: number
   readonly signsFrom: number
   /** Without its private part once nothing that it signed lives any more. */
-  readonly jwk: JsonWebKey
+  readonly jwk: Jwk
 }
+
+/** What a key does. */
+type KeyState = 'next' | 'current' | 'retired'
 
 /** All keys, in the order in which they were made. */
 export type KeyDocument = readonly StoredKey[]
@@ -49,7 +53,7 @@ function inOrder(document: KeyDocument, alg: SigningAlg): StoredKey[] {
 export function keyStates(
   document: KeyDocument,
   now: number,
-): { key: StoredKey; state: SigningKey['state']; endedAt?: number }[] {
+): { key: StoredKey; state: KeyState; endedAt?: number }[] {
   return SIGNING_ALGS.flatMap((alg) => {
     const keys = inOrder(document, alg)
     const signing = currentKey(document, alg, now)
@@ -86,16 +90,11 @@ export function pruned(document: KeyDocument, lifetimes: Lifetimes, now: number)
   })
 }
 
-export function publicPart({ kty, n, e, crv, x, y }: JsonWebKey): JsonWebKey {
-  const members = Object.entries({ kty, n, e, crv, x, y })
-  return Object.fromEntries(members.filter(([, value]) => value !== undefined))
-}
-
 /** The algorithms for which no key signs, or none stands ready to follow; twice where both are missing. */
 export function missingAlgs(document: KeyDocument, now: number): SigningAlg[] {
   const states = keyStates(document, now)
   return SIGNING_ALGS.flatMap((alg) => {
-    const has = (state: SigningKey['state']) => states.some((it) => it.key.alg === alg && it.state === state)
+    const has = (state: KeyState) => states.some((it) => it.key.alg === alg && it.state === state)
     return [...(has('current') ? [] : [alg]), ...(has('next') ? [] : [alg])]
   })
 }

@@ -1,4 +1,4 @@
-import type { JsonWebKey } from '../options.js'
+import type { Jwk } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import { signJwt, verifyJwt } from './jwt.js'
 import { KeptKeys } from './kept-keys.js'
@@ -7,12 +7,12 @@ import {
   canSign,
   currentKey,
   keyStates,
-  publicPart,
   publishedKeys,
   type StoredKey,
 } from './key-document.js'
-import { type JwtClaims, type JwtHeader, SIGNING_ALGS, type SigningAlg } from './keys.js'
-import type { ProviderKeys, SigningKey } from './signing-keys.js'
+import { type JwtClaims, type JwtHeader, type ProviderKeys, SIGNING_ALGS } from './keys.js'
+import { publicPart } from './public-part.js'
+import type { SigningAlg, SigningKey } from './signing-keys.js'
 
 /** How long a key that is not known is not looked for again, in milliseconds: anybody can name one. */
 const LOOK_AGAIN_AFTER = 5000
@@ -53,7 +53,7 @@ export class KeySet implements ProviderKeys {
     return verifyJwt(jwt, typ, (kid) => this.#find(kid))
   }
 
-  async published(): Promise<{ readonly keys: readonly JsonWebKey[] }> {
+  async published(): Promise<{ readonly keys: readonly Jwk[] }> {
     const document = await this.#kept.document(Number.POSITIVE_INFINITY)
     const keys = publishedKeys(document, this.#lifetimes, this.#now())
     return { keys: keys.map(({ kid, alg, jwk }) => ({ ...publicPart(jwk), kid, alg, use: 'sig' })) }

@@ -1,8 +1,8 @@
-import type { JsonWebKey } from '../options.js'
+import type { Jwk } from '../options.js'
+import type { SigningAlg, SigningKeys } from './signing-keys.js'
 
 /** The algorithms that this provider signs with (RFC 7518 §3.1, RFC 8037 §3.1). RS256 comes first: every relying party knows it. */
-export const SIGNING_ALGS = ['RS256', 'ES256', 'EdDSA'] as const
-export type SigningAlg = (typeof SIGNING_ALGS)[number]
+export const SIGNING_ALGS: readonly SigningAlg[] = ['RS256', 'ES256', 'EdDSA']
 
 /** The claims of a JWT. */
 export type JwtClaims = Readonly<Record<string, unknown>>
@@ -25,7 +25,15 @@ export interface Keys {
   /** The claims of a JWT of this type that one of our keys signed, however long ago; undefined for any other. Its claims are not looked at. */
   verify(jwt: string, typ: JwtHeader['typ']): Promise<JwtClaims | undefined>
   /** The public keys that relying parties may need now, as a JWK Set (RFC 7517 §5). */
-  published(): Promise<{ readonly keys: readonly JsonWebKey[] }>
+  published(): Promise<{ readonly keys: readonly Jwk[] }>
+}
+
+/** What a provider has: `Keys` for itself, `SigningKeys` for its host. */
+export interface ProviderKeys extends Keys, SigningKeys {
+  /** Gets ready in the background. */
+  start(): void
+  /** Begins nothing more. */
+  close(): void
 }
 
 /** How long, in seconds, others may keep the JWK Set before they ask for it again: the max-age of its answer. */

@@ -1,12 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, sign, verify } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
-import type { JsonWebKey } from '../options.js'
+import type { Jwk } from '../options.js'
 import { describe } from '../validation.js'
 import { signJwt, verifyJwt } from './jwt.js'
-import { publicPart } from './key-document.js'
 import type { KeyMaterial } from './key-material.js'
-import { type JwtClaims, type JwtHeader, SIGNING_ALGS, type SigningAlg } from './keys.js'
-import type { ProviderKeys, SigningKey } from './signing-keys.js'
+import { type JwtClaims, type JwtHeader, type ProviderKeys, SIGNING_ALGS } from './keys.js'
+import { publicPart } from './public-part.js'
+import type { SigningAlg, SigningKey } from './signing-keys.js'
 
 const LEAST_MODULUS = 2048
 const KINDS =
@@ -20,7 +20,7 @@ export class OwnKeys implements ProviderKeys {
   readonly #keys: readonly KeyMaterial[]
 
   /** @throws ConfigurationError that names the key at fault. */
-  constructor(jwks: readonly JsonWebKey[]) {
+  constructor(jwks: readonly Jwk[]) {
     this.#keys = jwks.map((jwk, index) => ownKey(`keys[${index}]`, jwk))
     for (const [index, { kid }] of this.#keys.entries()) {
       if (this.#keys.findIndex((key) => key.kid === kid) === index) continue
@@ -52,7 +52,7 @@ export class OwnKeys implements ProviderKeys {
     return verifyJwt(jwt, typ, async (kid) => this.#keys.find((key) => key.kid === kid))
   }
 
-  async published(): Promise<{ readonly keys: readonly JsonWebKey[] }> {
+  async published(): Promise<{ readonly keys: readonly Jwk[] }> {
     return {
       keys: this.#keys.map(({ kid, alg, jwk }) => ({ ...publicPart(jwk), kid, alg, use: 'sig' })),
     }
@@ -60,7 +60,7 @@ export class OwnKeys implements ProviderKeys {
 
   async list(): Promise<readonly SigningKey[]> {
     return this.#keys.map(({ kid, alg }) => {
-      return { kid, alg, state: kid === this.#current(alg).kid ? 'current' : 'retired' }
+      return { kid, alg, state: kid === this.#current(alg).kid ? 'current' : 'published' }
     })
   }
 
@@ -80,7 +80,7 @@ export class OwnKeys implements ProviderKeys {
 }
 
 /** A private JWK with no member but those of its kind. */
-function ownKey(option: string, jwk: JsonWebKey): KeyMaterial {
+function ownKey(option: string, jwk: Jwk): KeyMaterial {
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk))
     throw new ConfigurationError(option, `is ${typeof jwk === 'string' ? 'a string' : describe(jwk)}`, KINDS)
   const alg = algOf(option, jwk)
@@ -93,7 +93,7 @@ function ownKey(option: string, jwk: JsonWebKey): KeyMaterial {
 
 const ALGS: Readonly<Record<string, SigningAlg>> = { RSA: 'RS256', 'P-256': 'ES256', Ed25519: 'EdDSA' }
 
-function algOf(option: string, { kty, crv, alg, use, key_ops: operations }: JsonWebKey): SigningAlg {
+function algOf(option: string, { kty, crv, alg, use, key_ops: operations }: Jwk): SigningAlg {
   const kind = kty === 'RSA' ? kty : crv
   const fitting = typeof kind === 'string' && Object.hasOwn(ALGS, kind) ? ALGS[kind] : undefined
   if (fitting === undefined)
@@ -117,10 +117,10 @@ function algOf(option: string, { kty, crv, alg, use, key_ops: operations }: Json
 }
 
 /** What Node makes of it: complete, and such that its two parts belong together. */
-function privateJwk(option: string, jwk: JsonWebKey): JsonWebKey {
+function privateJwk(option: string, jwk: Jwk): Jwk {
   if (jwk.d === undefined) throw new ConfigurationError(option, 'is a public key', KINDS)
   try {
-    const key = createPrivateKey({ key: { ...jwk }, format: 'jwk' })
+    const key = createPrivateKey({ key: { ...jwk } as JsonWebKey, format: 'jwk' })
     const { modulusLength = LEAST_MODULUS } = key.asymmetricKeyDetails ?? {}
     if (modulusLength < LEAST_MODULUS)
       throw new ConfigurationError(
@@ -132,7 +132,7 @@ function privateJwk(option: string, jwk: JsonWebKey): JsonWebKey {
     const probe = Buffer.from('probe')
     const given = createPublicKey({ key: publicPart(jwk), format: 'jwk' })
     if (!verify(digest, probe, given, sign(digest, probe, key))) throw new Error('its parts do not match')
-    return { ...key.export({ format: 'jwk' }) }
+    return key.export({ format: 'jwk' })
   } catch (error) {
     if (error instanceof ConfigurationError) throw error
     throw new ConfigurationError(option, 'is not a key that can be used', KINDS, error)
@@ -140,6 +140,6 @@ function privateJwk(option: string, jwk: JsonWebKey): JsonWebKey {
 }
 
 /** RFC 7638 §3: SHA-256 of the required members, in lexicographic order. */
-function thumbprint({ crv, e, kty, n, x, y }: JsonWebKey): string {
+function thumbprint({ crv, e, kty, n, x, y }: Jwk): string {
   return createHash('sha256').update(JSON.stringify({ crv, e, kty, n, x, y })).digest('base64url')
 }

@@ -1,13 +1,17 @@
-import type { Keys, SigningAlg } from './keys.js'
+/** An algorithm that this provider signs with (RFC 7518 §3.1, RFC 8037 §3.1). */
+export type SigningAlg = 'RS256' | 'ES256' | 'EdDSA'
 
 /** One of the keys that sign ID tokens and other JWTs. Its private part is nowhere to be had. */
 export interface SigningKey {
   /** Its id: its thumbprint (RFC 7638), or the `kid` that you gave it. */
   readonly kid: string
-  /** `RS256`, `ES256` or `EdDSA`. */
+  /** What it signs with. */
   readonly alg: SigningAlg
-  /** `current` signs; `next` is published and will sign; `retired` has signed, and what it signed still verifies. */
-  readonly state: 'next' | 'current' | 'retired'
+  /**
+   * `current` signs; `next` is published and will sign; `retired` has signed, and what it signed still verifies. `published` is a key of the
+   * option `keys` behind the first of its algorithm: it signs nothing, and whether it once did or will is yours to know.
+   */
+  readonly state: 'next' | 'current' | 'retired' | 'published'
   /** Milliseconds. Undefined for a key of the option `keys`. */
   readonly createdAt?: number
   /** From when on it signs, or signed, in milliseconds. Undefined for a key of the option `keys`. */
@@ -16,7 +20,7 @@ export interface SigningKey {
 
 /** The signing keys of a provider. Each method rejects with a `StoreUnavailableError` while the store cannot answer. */
 export interface SigningKeys {
-  /** The keys by algorithm, oldest first. Of the option `keys`, the first of each algorithm is `current`, all others are `retired`. */
+  /** The keys by algorithm, oldest first. Those of the option `keys` come in the order of that option: the first of each algorithm is `current`, all others are `published`. */
   list(): Promise<readonly SigningKey[]>
 
   /**
@@ -26,12 +30,4 @@ export interface SigningKeys {
    * @throws ConfigurationError where the option `keys` gives the keys.
    */
   rotate(): Promise<void>
-}
-
-/** What a provider has: `Keys` for itself, `SigningKeys` for its host. */
-export interface ProviderKeys extends Keys, SigningKeys {
-  /** Gets ready in the background. */
-  start(): void
-  /** Begins nothing more. */
-  close(): void
 }

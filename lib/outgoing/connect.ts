@@ -44,17 +44,28 @@ export async function connect(url: URL, rule: AddressRule, signal: AbortSignal):
 /** One message for a name that is private and a name that is none, so that nobody can ask us for the names inside the network. */
 function notPublic(): OutgoingError {
   return new OutgoingError(
-    'The host of the URL has no public address. Use a host that is reachable from the internet.',
+    'The host of the URL has no public address. Use a host that is reachable from the internet; in development, set the option allowPrivateAddresses.',
   )
 }
 
-async function resolve(host: string, signal: AbortSignal): Promise<LookupAddress[]> {
-  const answer = new Promise<LookupAddress[]>((found) => {
+/** The look-ups under way. One that hangs holds a thread of the pool, and must not hold another one each time that somebody asks. */
+const lookups = new Map<string, Promise<LookupAddress[]>>()
+
+/** The addresses of a host; none where there are none, or the name server fails. */
+function lookUp(host: string): Promise<LookupAddress[]> {
+  const running = lookups.get(host)
+  if (running !== undefined) return running
+  const lookup = new Promise<LookupAddress[]>((found) => {
     dns.lookup(host, { all: true }, (error, addresses) => found(error ? [] : addresses))
-  })
+  }).finally(() => lookups.delete(host))
+  lookups.set(host, lookup)
+  return lookup
+}
+
+async function resolve(host: string, signal: AbortSignal): Promise<LookupAddress[]> {
   // A lookup cannot be cancelled, only left behind.
   const late = once(signal, 'abort').then((): never => signal.throwIfAborted() as never)
-  const addresses = await Promise.race([answer, late])
+  const addresses = await Promise.race([lookUp(host), late])
   if (addresses.length === 0) throw notPublic()
   return addresses
 }

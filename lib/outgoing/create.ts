@@ -18,9 +18,9 @@ export interface OutgoingOptions {
   readonly allowPrivateAddresses: boolean | readonly string[]
   /** Milliseconds since 1970; the cache lives by it, the time limit does not. */
   readonly now: () => number
-  /** Milliseconds that a request may take from the look-up of the name to the last byte. Default: 5000. */
+  /** Milliseconds that a request may take from the look-up of the name to the last byte. Default: 5000, which the provider keeps to; tests do not wait for so long. */
   readonly timeLimit?: number
-  /** The longest document, in bytes. Default: 65 536. */
+  /** The longest document, in bytes. Default: 65 536, which the provider keeps to. */
   readonly sizeLimit?: number
 }
 

@@ -1,11 +1,12 @@
 import { findClient } from '../clients/find.js'
+import type { HostRequest } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Client, ClientSession } from '../store/records.js'
+import { sessionKey } from '../tokens/authentication.js'
 import { anId } from '../validation.js'
-import { LogoutDelivery, type LogoutNotice } from './delivery.js'
-
-/** One login session at the host, or all of a user's. */
-export type WhichSessions = { readonly sid: string } | { readonly userId: string }
+import { loginOfSession } from './client-session.js'
+import { LogoutDelivery } from './delivery.js'
+import { type Login, loginOf } from './login.js'
 
 /** Ends sessions for the clients that users signed in to with them (OpenID Connect Back-Channel Logout §2.5). */
 export class Sessions {
@@ -17,42 +18,68 @@ export class Sessions {
     this.#delivery = new LogoutDelivery(runtime)
   }
 
-  /** Answers how many clients are told. They are told in the background: nobody waits for them, and nothing fails because of them. */
-  async end(which: WhichSessions): Promise<number> {
-    const { store, now } = this.#runtime
-    const ended = await store.endSessions(which)
-    const live = ended.filter(({ expiresAt }) => expiresAt > now())
-    const clientIds = [...new Set(live.map(({ clientId }) => clientId))]
-    const clients = await Promise.all(clientIds.map((id) => findClient(this.#runtime, id)))
-    const told = clients.filter((client) => client?.backchannelLogoutUri !== undefined) as Client[]
-    for (const client of told) {
-      const sessions = live.filter(({ clientId }) => clientId === client.id)
-      for (const notice of notices(client, sessions, which)) this.#delivery.send(notice)
+  /**
+   * A login has ended. Answers how many clients are told. They are told in the background: nobody waits for them, and nothing fails
+   * because of them.
+   */
+  end({ userId, session }: Login): Promise<number> {
+    return this.#end({ session: sessionKey(userId, session) })
+  }
+
+  /** The host is about to end the login of this browser. Its sign-out must not depend on ours, so what fails is reported and no more. */
+  async logoutSession(req: HostRequest): Promise<number> {
+    const { settings, emit } = this.#runtime
+    try {
+      const login = await loginOf(settings, req)
+      if (login === undefined) return 0
+      emit('session.ended', { userId: login.userId, by: 'host' })
+      return await this.end(login)
+    } catch (error) {
+      emit('server.error', { error, endpoint: 'logoutSession' })
+      return 0
     }
-    return told.length
   }
 
   /** The host has ended all sessions of a user. Answers how many clients are told. */
   async logoutUser(given: string | number): Promise<number> {
     const userId = anId('logoutUser(userId)', given)
-    const told = await this.end({ userId })
+    const told = await this.#end({ userId })
     this.#runtime.emit('session.ended', { userId, by: 'host' })
     return told
   }
 
-  /** Gives up whatever has not been delivered. */
-  close(): void {
-    this.#delivery.close()
+  /** Waits for what is on its way, and gives up whatever else has not been delivered. */
+  close(): Promise<void> {
+    return this.#delivery.close()
+  }
+
+  async #end(which: { readonly session: string } | { readonly userId: string }): Promise<number> {
+    const { store, now } = this.#runtime
+    const ended = await store.endSessions(which)
+    const live = ended.filter(({ expiresAt }) => expiresAt > now())
+    const clients = await this.#clientsToTell(new Set(live.map(({ clientId }) => clientId)))
+    for (const client of clients) {
+      const sessions = live.filter(({ clientId }) => clientId === client.id)
+      const logins =
+        'userId' in which ? loginsToName(client, which.userId, sessions) : sessions.map(loginOfSession)
+      for (const login of logins) this.#delivery.send({ client, login })
+    }
+    return clients.length
+  }
+
+  /** The sessions are gone from the store by now, so one client that cannot be looked up must not keep the others from being told. */
+  async #clientsToTell(clientIds: ReadonlySet<string>): Promise<readonly Client[]> {
+    const found = await Promise.allSettled([...clientIds].map((id) => findClient(this.#runtime, id)))
+    return found.flatMap((result) => {
+      if (result.status === 'fulfilled')
+        return result.value?.backchannelLogoutUri === undefined ? [] : [result.value]
+      this.#runtime.emit('server.error', { error: result.reason, endpoint: '/logout' })
+      return []
+    })
   }
 }
 
 /** Without `sid` a logout token ends all sessions of its user at the client (Back-Channel Logout §2.4), so one is enough. */
-function notices(
-  client: Client,
-  sessions: readonly ClientSession[],
-  which: WhichSessions,
-): readonly LogoutNotice[] {
-  if ('userId' in which && !client.backchannelLogoutSessionRequired)
-    return [{ client, userId: which.userId, sid: undefined }]
-  return sessions.map(({ userId, sid }) => ({ client, userId, sid }))
+function loginsToName(client: Client, userId: string, sessions: readonly ClientSession[]): readonly Login[] {
+  return client.backchannelLogoutSessionRequired ? sessions.map(loginOfSession) : [{ userId }]
 }

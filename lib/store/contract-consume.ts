@@ -132,14 +132,15 @@ export const consumeGuarantees: Guarantees = {
     store,
   ) => {
     const known = await store.saveGrant(
-      newGrant('alice', 'a', { access: { 'https://one.example': ['read'] } }),
+      newGrant('alice', 'a', { access: { 'https://one.example': ['read'] }, claims: ['email'] }),
     )
     for (const [user, id] of [
       ['alice', known.id],
       ['bob', undefined],
     ] as const) {
       const record = newRecord()
-      const grant = newGrant(user, 'a', { access: { 'https://two.example': ['write'] } })
+      const access = { 'https://two.example': ['write'] }
+      const grant = newGrant(user, 'a', { access, claims: ['name'] })
       const successor = newRecord({ grantId: grant.id })
       await store.insert([record])
       const consumed = await store.consume(record.id, { now: 1000, grant }, [successor])
@@ -148,7 +149,10 @@ export const consumeGuarantees: Guarantees = {
       assert.equal((await store.find(successor.id))?.grantId, consumed.grant?.id)
       assert.equal(await isAlive(store, successor), true)
     }
-    assertSame((await store.findGrant('alice', 'a'))?.access['https://one.example'], ['read'])
+    const grown = await store.findGrant('alice', 'a')
+    assertSame(grown?.access['https://one.example'], ['read'])
+    assertSame([...(grown?.claims ?? [])].sort(), ['email', 'name'])
+    assertSame((await store.findGrant('bob', 'a'))?.claims, ['name'])
   },
 
   'Whoever does not win saves no grant.': async (store) => {

@@ -44,19 +44,39 @@ export const grantGuarantees: Guarantees = {
     assert.equal((await store.listGrants({})).length, 1)
   },
 
-  'Of twenty grants that are saved at once for one user and client there is one, with every scope.': async (
+  'Claims that were allowed one by one are kept with the grant, and added to those that it has.': async (
     store,
   ) => {
-    const scopes = Array.from({ length: 20 }, (_, index) => `scope-${index}`)
-    const saved = await Promise.all(
-      scopes.map((scope) => store.saveGrant(newGrant('alice', 'a', { access: { [AT]: [scope] } }))),
-    )
-    assert.equal(new Set(saved.map(({ id }) => id)).size, 1)
-    const [grant, ...others] = await store.listGrants({})
-    assertSame(others, [])
-    assertSame([...(grant?.access[AT] ?? [])].sort(), [...scopes].sort())
-    for (const [index, { access }] of saved.entries()) assert.ok(access[AT]?.includes(`scope-${index}`))
+    const first = await store.saveGrant(newGrant('alice', 'a'))
+    assert.equal(first.claims, undefined)
+    assert.equal((await store.findGrant('alice', 'a'))?.claims, undefined)
+    await store.saveGrant(newGrant('alice', 'a', { claims: ['email', 'name'] }))
+    await store.saveGrant(newGrant('alice', 'a', { claims: ['name', 'birthdate'] }))
+    const last = await store.saveGrant(newGrant('alice', 'a'))
+    const found = await store.findGrant('alice', 'a')
+    const [listed] = await store.listGrants({})
+    const revoked = await store.revokeGrant(first.id)
+    for (const grant of [last, found, listed, revoked]) {
+      assert.equal(grant?.id, first.id)
+      assertSame([...(grant.claims ?? [])].sort(), ['birthdate', 'email', 'name'])
+    }
   },
+
+  'Of twenty grants that are saved at once for one user and client there is one, with every scope and claim.':
+    async (store) => {
+      const scopes = Array.from({ length: 20 }, (_, index) => `scope-${index}`)
+      const saved = await Promise.all(
+        scopes.map((scope) =>
+          store.saveGrant(newGrant('alice', 'a', { access: { [AT]: [scope] }, claims: [`claim-${scope}`] })),
+        ),
+      )
+      assert.equal(new Set(saved.map(({ id }) => id)).size, 1)
+      const [grant, ...others] = await store.listGrants({})
+      assertSame(others, [])
+      assertSame([...(grant?.access[AT] ?? [])].sort(), [...scopes].sort())
+      assertSame([...(grant?.claims ?? [])].sort(), scopes.map((scope) => `claim-${scope}`).sort())
+      for (const [index, { access }] of saved.entries()) assert.ok(access[AT]?.includes(`scope-${index}`))
+    },
 
   'A grant remembers a hundred resources and forgets the oldest beyond them, so that nobody makes it grow.':
     async (store) => {

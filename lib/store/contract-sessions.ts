@@ -10,8 +10,8 @@ async function end(store: Store, filter: Filter): Promise<ClientSession[]> {
   return [...(await store.endSessions(filter))].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
 }
 
-function nameOf({ sid, clientId }: ClientSession): string {
-  return `${sid} ${clientId}`
+function nameOf({ session, clientId }: ClientSession): string {
+  return `${session} ${clientId}`
 }
 
 export const sessionGuarantees: Guarantees = {
@@ -21,10 +21,14 @@ export const sessionGuarantees: Guarantees = {
     const ended = [newSession('one', 'a', 'alice'), newSession('one', 'b', 'alice')]
     const other = newSession('two', 'a', 'alice')
     for (const session of [...ended, other]) await store.saveSession(session)
-    assertSame(await end(store, { sid: 'ONE' }), [])
-    assertSame(await end(store, { sid: 'one' }), ended)
-    assertSame(await end(store, { sid: 'one' }), [])
-    assertSame(await end(store, { sid: 'two' }), [other])
+    assertSame(await end(store, { session: 'ONE' }), [])
+    for (const { session, clientId } of ended) assert.equal(await store.hasSession(session, clientId), true)
+    assert.equal(await store.hasSession('one', 'c'), false)
+    assertSame(await end(store, { session: 'one' }), ended)
+    for (const { session, clientId } of ended) assert.equal(await store.hasSession(session, clientId), false)
+    assert.equal(await store.hasSession('two', 'a'), true)
+    assertSame(await end(store, { session: 'one' }), [])
+    assertSame(await end(store, { session: 'two' }), [other])
   },
 
   'Ending the sessions of a user ends all of theirs, and no other.': async (store) => {
@@ -43,7 +47,7 @@ export const sessionGuarantees: Guarantees = {
     await store.saveSession(session)
     await store.saveSession(later)
     await store.purge(session.expiresAt + 1000, 100)
-    assertSame(await end(store, { sid: 'one' }), [later])
+    assertSame(await end(store, { session: 'one' }), [later])
   },
 
   'Of twenty who end a session at once, one is told of it.': async (store) => {
@@ -52,7 +56,7 @@ export const sessionGuarantees: Guarantees = {
       await store.saveSession(session)
       const filters = Array.from(
         { length: 20 },
-        (_, index): Filter => (index % 2 === 0 ? { sid: 'one' } : { userId: 'alice' }),
+        (_, index): Filter => (index % 2 === 0 ? { session: 'one' } : { userId: 'alice' }),
       )
       const answers = await Promise.all(filters.map((filter) => store.endSessions(filter)))
       assertSame(answers.flat(), [session])
@@ -80,14 +84,14 @@ export const sessionGuarantees: Guarantees = {
     const staying = newSession('one', 'stays', 'alice')
     await store.saveSession(staying)
     await store.deleteClient('gone')
-    assertSame(await end(store, { sid: 'one' }), [staying])
+    assertSame(await end(store, { session: 'one' }), [staying])
   },
 
   'Ids of sessions are kept as they are, whatever they hold.': async (store) => {
     const odd = `x:'"\\%_; DROP TABLE sessions;--\n\u00e9\u{1f511}`
     const session = newSession(odd, odd, odd)
     await store.saveSession(session)
-    assertSame(await end(store, { sid: '%' }), [])
+    assertSame(await end(store, { session: '%' }), [])
     assertSame(await end(store, { userId: odd }), [session])
   },
 }

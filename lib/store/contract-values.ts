@@ -51,12 +51,12 @@ export function newRecord(
 
 /** A session that expires in an hour. */
 export function newSession(
-  sid: string,
+  session: string,
   clientId: string,
   userId: string,
   more: Partial<ClientSession> = {},
 ): ClientSession {
-  return { sid, clientId, userId, expiresAt: Date.now() + HOUR, ...more }
+  return { session, clientId, userId, expiresAt: Date.now() + HOUR, ...more }
 }
 
 /** Compares what is in two values, whatever their prototypes: drivers have their own, and test runners put them into another realm. */

@@ -20,6 +20,7 @@ const MIGRATIONS: readonly string[] = [
      user_id TEXT NOT NULL,
      client_id TEXT NOT NULL,
      access TEXT NOT NULL,
+     claims TEXT,
      created_at INTEGER NOT NULL,
      last_used_at INTEGER,
      UNIQUE (user_id, client_id)
@@ -50,11 +51,11 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;
 
    CREATE TABLE oauth_sessions (
-     sid TEXT NOT NULL,
+     session TEXT NOT NULL,
      client_id TEXT NOT NULL,
      user_id TEXT NOT NULL,
      expires_at INTEGER NOT NULL,
-     PRIMARY KEY (sid, client_id)
+     PRIMARY KEY (session, client_id)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX oauth_sessions_by_user ON oauth_sessions (user_id);
    CREATE INDEX oauth_sessions_by_expiry ON oauth_sessions (expires_at);`,

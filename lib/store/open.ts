@@ -29,6 +29,7 @@ const METHODS = Object.keys({
   findKeys: 0,
   saveKeys: 0,
   saveSession: 0,
+  hasSession: 0,
   endSessions: 0,
   purge: 0,
   close: 0,

@@ -66,6 +66,8 @@ export interface Grant {
   readonly clientId: string
   /** Resource (RFC 8707) to the scopes that were allowed there; the issuer's origin where a request named no resource. */
   readonly access: Readonly<Record<string, readonly string[]>>
+  /** Names of claims that were allowed one by one, beside those that the scopes stand for; undefined where there are none. */
+  readonly claims?: readonly string[]
   /** Milliseconds. */
   readonly createdAt: number
   /** Milliseconds, kept to the hour. */
@@ -82,8 +84,8 @@ export interface StoredKeys {
 
 /** That a user signed in to a client with a login session at the host: whom to tell when it ends. */
 export interface ClientSession {
-  /** What ID tokens call `sid`: one login session at the host. */
-  readonly sid: string
+  /** One login session at the host. */
+  readonly session: string
   readonly clientId: string
   readonly userId: string
   /** Milliseconds. */
@@ -92,12 +94,12 @@ export interface ClientSession {
 
 export type RecordKind = 'request' | 'code' | 'access' | 'refresh' | 'assertion'
 
-/** A short-lived thing that is found by a handle: an authorization request, a code, a token. */
+/** A short-lived thing that is found by a handle: an authorization request, a code, a token; or an assertion of a client that has been used up. */
 export interface StoredRecord {
-  /** Twelve hexadecimal digits of the millisecond in which it expires, then twenty random ones. Sorts by expiry. */
+  /** Twelve hexadecimal digits of the millisecond in which it expires, then twenty more: random ones, and of an `assertion` the first of its hash, so that it cannot be inserted twice. Sorts by expiry. */
   readonly id: string
   readonly kind: RecordKind
-  /** SHA-256 of the whole handle. */
+  /** SHA-256 of the whole that is presented: the handle, or the access token where that is a JWT. Of an `assertion`, of the client's id and `jti`. */
   readonly hash: Uint8Array
   /** The grant that it hangs on. */
   readonly grantId?: string

@@ -9,6 +9,7 @@ export interface GrantRow {
   user_id: string
   client_id: string
   access: string
+  claims: string | null
   created_at: number
   last_used_at: number | null
 }
@@ -26,7 +27,7 @@ export interface RecordRow {
 }
 
 export interface SessionRow {
-  sid: string
+  session: string
   client_id: string
   user_id: string
   expires_at: number
@@ -38,6 +39,7 @@ export function toGrant(row: GrantRow): Grant {
     userId: row.user_id,
     clientId: row.client_id,
     access: JSON.parse(row.access),
+    ...(row.claims !== null && { claims: JSON.parse(row.claims) }),
     createdAt: row.created_at,
     ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
   }
@@ -59,5 +61,5 @@ export function toRecord(id: string, row: RecordRow): FoundRecord {
 }
 
 export function toSession(row: SessionRow): ClientSession {
-  return { sid: row.sid, clientId: row.client_id, userId: row.user_id, expiresAt: row.expires_at }
+  return { session: row.session, clientId: row.client_id, userId: row.user_id, expiresAt: row.expires_at }
 }

@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import { mergeAccess } from './access.js'
+import { mergeGrants } from './merge-grants.js'
 import { migrate } from './migrations.js'
 import type { Client, ClientSession, FoundRecord, Grant, StoredKeys, StoredRecord } from './records.js'
 import {
@@ -11,6 +11,7 @@ import {
   toRecord,
   toSession,
 } from './rows.js'
+import { emptyLog, overwriting } from './secure-delete.js'
 import { prepareStatements, type Statements } from './statements.js'
 import type { Consumed, Consumption, Store } from './store.js'
 import { unavailable, WriteQueue } from './write-queue.js'
@@ -146,22 +147,30 @@ export class SqliteStore implements Store {
     return read(() => this.#statements.findKeys.get()) as StoredKeys | undefined
   }
 
-  saveKeys({ revision, data }: StoredKeys): Promise<boolean> {
+  async saveKeys({ revision, data }: StoredKeys): Promise<boolean> {
     const { addKeys, changeKeys } = this.#statements
     const save = revision === 1 ? addKeys : changeKeys
-    return this.#writes.run(() => overwriting(this.#db, () => save.run({ revision, data }).changes > 0))
+    const write = () => save.run({ revision, data }).changes > 0
+    const saved = await this.#writes.run(() => overwriting(this.#db, write))
+    if (saved && revision > 1) emptyLog(this.#db)
+    return saved
   }
 
-  saveSession({ sid, clientId, userId, expiresAt }: ClientSession): Promise<void> {
+  saveSession({ session, clientId, userId, expiresAt }: ClientSession): Promise<void> {
     return this.#writes.run(() => {
-      this.#statements.saveSession.run(sid, clientId, userId, expiresAt)
+      this.#statements.saveSession.run(session, clientId, userId, expiresAt)
     })
   }
 
-  endSessions(filter: { readonly sid: string } | { readonly userId: string }): Promise<ClientSession[]> {
+  hasSession(session: string, clientId: string): boolean {
+    return read(() => this.#statements.hasSession.get(session, clientId)) !== undefined
+  }
+
+  endSessions(filter: { readonly session: string } | { readonly userId: string }): Promise<ClientSession[]> {
     const { endSessions, endSessionsOfUser } = this.#statements
     return this.#writes.run(() => {
-      const rows = 'sid' in filter ? endSessions.all(filter.sid) : endSessionsOfUser.all(filter.userId)
+      const rows =
+        'session' in filter ? endSessions.all(filter.session) : endSessionsOfUser.all(filter.userId)
       return (rows as SessionRow[]).map(toSession)
     })
   }
@@ -177,9 +186,10 @@ export class SqliteStore implements Store {
 
   #saveGrant(grant: Grant): Grant {
     const known = this.findGrant(grant.userId, grant.clientId)
-    const saved = known ? { ...known, access: mergeAccess(known.access, grant.access) } : grant
-    const { id, userId, clientId, access, createdAt, lastUsedAt = null } = saved
-    this.#statements.saveGrant.run(id, userId, clientId, JSON.stringify(access), createdAt, lastUsedAt)
+    const saved = known ? mergeGrants(known, grant) : grant
+    const { id, userId, clientId, createdAt, lastUsedAt = null } = saved
+    const [access, claims] = [JSON.stringify(saved.access), saved.claims && JSON.stringify(saved.claims)]
+    this.#statements.saveGrant.run(id, userId, clientId, access, claims ?? null, createdAt, lastUsedAt)
     return saved
   }
 
@@ -204,17 +214,6 @@ export class SqliteStore implements Store {
 /** The least id of a record that expires at this millisecond. */
 function expiryKey(milliseconds: number): string {
   return Math.max(0, milliseconds).toString(16).padStart(12, '0')
-}
-
-/** What was there before, a private key perhaps, must not stay behind in unused pages of the file. */
-function overwriting<T>(db: Database, write: () => T): T {
-  const before = Number(db.pragma('secure_delete', { simple: true }))
-  db.pragma('secure_delete = ON')
-  try {
-    return write()
-  } finally {
-    db.pragma(`secure_delete = ${before === 2 ? 'FAST' : before}`)
-  }
 }
 
 function read<T>(query: () => T): T {

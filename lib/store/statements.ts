@@ -11,9 +11,9 @@ const SQL = {
   listClients: 'SELECT data FROM oauth_clients ORDER BY created_at, id',
 
   findGrant: 'SELECT * FROM oauth_grants WHERE user_id = ? AND client_id = ?',
-  saveGrant: `INSERT INTO oauth_grants (id, user_id, client_id, access, created_at, last_used_at)
-              VALUES (?, ?, ?, ?, ?, ?)
-              ON CONFLICT (user_id, client_id) DO UPDATE SET access = excluded.access`,
+  saveGrant: `INSERT INTO oauth_grants (id, user_id, client_id, access, claims, created_at, last_used_at)
+              VALUES (?, ?, ?, ?, ?, ?, ?)
+              ON CONFLICT (user_id, client_id) DO UPDATE SET access = excluded.access, claims = excluded.claims`,
   touchGrant: 'UPDATE oauth_grants SET last_used_at = ? WHERE id = ?',
   listGrants: 'SELECT * FROM oauth_grants ORDER BY created_at DESC, id',
   listGrantsOfUser: 'SELECT * FROM oauth_grants WHERE user_id = ? ORDER BY created_at DESC, id',
@@ -42,9 +42,10 @@ const SQL = {
     'INSERT INTO oauth_keys (id, revision, data) VALUES (1, @revision, @data) ON CONFLICT (id) DO NOTHING',
   changeKeys: 'UPDATE oauth_keys SET revision = @revision, data = @data WHERE revision = @revision - 1',
 
-  saveSession: `INSERT INTO oauth_sessions (sid, client_id, user_id, expires_at) VALUES (?, ?, ?, ?)
-       ON CONFLICT (sid, client_id) DO UPDATE SET expires_at = excluded.expires_at`,
-  endSessions: 'DELETE FROM oauth_sessions WHERE sid = ? RETURNING *',
+  saveSession: `INSERT INTO oauth_sessions (session, client_id, user_id, expires_at) VALUES (?, ?, ?, ?)
+       ON CONFLICT (session, client_id) DO UPDATE SET expires_at = excluded.expires_at`,
+  hasSession: 'SELECT 1 FROM oauth_sessions WHERE session = ? AND client_id = ?',
+  endSessions: 'DELETE FROM oauth_sessions WHERE session = ? RETURNING *',
   endSessionsOfUser: 'DELETE FROM oauth_sessions WHERE user_id = ? RETURNING *',
   deleteSessionsOfClient: 'DELETE FROM oauth_sessions WHERE client_id = ?',
 
@@ -52,8 +53,8 @@ const SQL = {
     'DELETE FROM oauth_records WHERE id IN (SELECT id FROM oauth_records WHERE id < ? ORDER BY id LIMIT ?)',
   purgeRevocations: `DELETE FROM oauth_revocations WHERE family_id IN
          (SELECT family_id FROM oauth_revocations WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
-  purgeSessions: `DELETE FROM oauth_sessions WHERE (sid, client_id) IN
-         (SELECT sid, client_id FROM oauth_sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
+  purgeSessions: `DELETE FROM oauth_sessions WHERE (session, client_id) IN
+         (SELECT session, client_id FROM oauth_sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
 } as const
 
 export type Statements = Readonly<Record<keyof typeof SQL, Statement>>

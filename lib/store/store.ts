@@ -40,7 +40,7 @@ export interface Store {
 
   findGrant(userId: string, clientId: string): Awaitable<Grant | undefined>
   /**
-   * Adds `grant`, or, where this user and client have one already, adds its access to that one (`mergeAccess`).
+   * Adds `grant`, or, where this user and client have one already, adds its access and its claims to that one (`mergeGrants`).
    * Answers what holds now; its `id` and times are those of the grant that was there first.
    */
   saveGrant(grant: Grant): Awaitable<Grant>
@@ -75,11 +75,13 @@ export interface Store {
   /** Adds them with revision 1, or replaces the whole of them by a later revision. False, and nothing changed, where somebody else was faster. */
   saveKeys(keys: StoredKeys): Awaitable<boolean>
 
-  /** Notes a session, or, where this `sid` and client have one already, its new expiry. It may be forgotten once that is past. */
+  /** Notes a session, or, where this login session and client have one already, its new expiry. It may be forgotten once that is past. */
   saveSession(session: ClientSession): Awaitable<void>
-  /** Deletes the sessions of one `sid`, or all of a user's, and answers what they were; to one caller each. */
+  /** Whether this client has a session with this login session: one that was noted and has not been ended. */
+  hasSession(session: string, clientId: string): Awaitable<boolean>
+  /** Deletes the sessions of one login session, or all of a user's, and answers what they were; to one caller each. */
   endSessions(
-    filter: { readonly sid: string } | { readonly userId: string },
+    filter: { readonly session: string } | { readonly userId: string },
   ): Awaitable<readonly ClientSession[]>
 
   /** Deletes up to `limit` records that expired before `now` (milliseconds), and as many sessions. Answers how many records. Every write may do some of it too. */

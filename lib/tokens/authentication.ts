@@ -4,8 +4,8 @@ export interface Authentication {
   readonly authTime?: number
   readonly acr?: string
   readonly amr?: readonly string[]
-  /** The login session at the host. */
-  readonly sid?: string
+  /** The login session at the host, as only the provider knows it; `sidOf` makes of it what a client is told. */
+  readonly session?: string
 }
 
 /** The claims of an `Authentication` that every token about the user may carry. */
@@ -19,4 +19,10 @@ export function authenticationClaims({
     ...(acr !== undefined && { acr }),
     ...(amr !== undefined && { amr }),
   }
+}
+
+/** By what the sessions of clients that end with a login are found. All logins of a user are one where nothing tells them apart. */
+export function sessionKey(userId: string, session: string | undefined): string {
+  // A session is a hash, which has no colon.
+  return session ?? `user:${userId}`
 }

@@ -21,9 +21,10 @@ export async function claimsOf(
 ): Promise<Claims> {
   const claims = await claimsOfScopes(runtime, user, scopes, names)
   warnOfEmptyScopes(runtime, scopes, claims)
-  const missing = names.filter((name) => !Object.hasOwn(claims, name))
-  const wider = [...new Set(missing.map(scopeOfClaim))].filter((scope) => scope !== undefined)
-  if (wider.length === 0) return claims
+  // What has no standard scope was on no page: what the host gives of it with a scope is not told without that.
+  const missing = names.filter((name) => !Object.hasOwn(claims, name) && scopeOfClaim(name) !== undefined)
+  if (missing.length === 0) return claims
+  const wider = new Set(missing.flatMap((name) => scopeOfClaim(name) ?? []))
   const all = await claimsOfScopes(runtime, user, [...scopes, ...wider], names)
   return { ...claims, ...Object.fromEntries(Object.entries(all).filter(([name]) => missing.includes(name))) }
 }
@@ -45,7 +46,7 @@ async function claimsOfScopes(
   }
   return Object.fromEntries(
     Object.entries(given).filter(([name, value]) => {
-      if (RESERVED.includes(name) || EMPTY.includes(JSON.stringify(value))) return false
+      if (RESERVED.includes(name) || isEmpty(name, value)) return false
       const scope = scopeOfClaim(name)
       if (scope === undefined || scopes.includes(scope) || allowed.includes(name)) return true
       warnOfForeignClaim(emit, name, scope)
@@ -64,6 +65,19 @@ function warnOfForeignClaim(emit: Runtime['emit'], claim: string, scope: string)
 
 /** What JSON makes of nothing, be it null, NaN, an invalid Date or a function. */
 const EMPTY: readonly (string | undefined)[] = [undefined, 'null', '""']
+
+function isEmpty(claim: string, value: unknown): boolean {
+  try {
+    return EMPTY.includes(JSON.stringify(value))
+  } catch (cause) {
+    const kind = typeof value === 'bigint' ? 'a BigInt' : describe(value)
+    const why = cause instanceof Error ? cause.message : 'toJSON fails'
+    throw new TypeError(
+      `oauthProvider: claims gave '${claim}' as ${kind}, which cannot be told as JSON (${why}). Give what JSON can hold, such as String(value).`,
+      { cause },
+    )
+  }
+}
 
 function warnOfEmptyScopes({ emit }: Pick<Runtime, 'emit'>, scopes: readonly string[], claims: Claims): void {
   for (const scope of scopes) {

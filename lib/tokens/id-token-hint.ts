@@ -8,8 +8,6 @@ export interface IdTokenHint {
   readonly sub: string
   /** The login session at the host that it was issued in. */
   readonly sid?: string
-  /** When the user had signed in, in seconds since 1970. */
-  readonly authTime?: number
 }
 
 /**
@@ -23,14 +21,9 @@ export async function readIdTokenHint(
 ): Promise<IdTokenHint | undefined> {
   const claims = await keys.verify(hint, 'JWT')
   if (claims === undefined || claims.iss !== issuer) return undefined
-  const { aud, sub, exp, iat, sid, auth_time: authTime } = claims
+  const { aud, sub, exp, iat, sid } = claims
   const clientId: unknown = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
   if (typeof clientId !== 'string' || typeof sub !== 'string' || sub === '') return undefined
   if (typeof exp !== 'number' || typeof iat !== 'number') return undefined
-  return {
-    clientId,
-    sub,
-    ...(typeof sid === 'string' && { sid }),
-    ...(typeof authTime === 'number' && { authTime }),
-  }
+  return { clientId, sub, ...(typeof sid === 'string' && { sid }) }
 }

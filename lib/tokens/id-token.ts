@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto'
-import { SIGNING_ALGS, type SigningAlg } from '../keys/keys.js'
+import { SIGNING_ALGS } from '../keys/keys.js'
+import type { SigningAlg } from '../keys/signing-keys.js'
 import type { HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { ClaimsRequest } from '../standard-claims.js'
 import type { Client } from '../store/records.js'
 import { type Authentication, authenticationClaims } from './authentication.js'
 import { type Claims, claimsOf } from './claims.js'
-import { subjectOf } from './subject.js'
+import { sidOf, subjectOf } from './subject.js'
 
 export interface SignedIn {
   readonly userId: string
@@ -36,7 +37,7 @@ export async function idToken(
     exp: issuedAt + settings.lifetimes.idToken,
     iat: issuedAt,
     ...authenticationClaims(authentication),
-    ...(authentication.sid !== undefined && { sid: authentication.sid }),
+    ...(authentication.session !== undefined && { sid: sidOf(client, authentication.session) }),
     ...(nonce !== undefined && { nonce }),
     at_hash: accessTokenHash(accessToken, alg),
   }

@@ -1,4 +1,5 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
+import { ConfigurationError } from '../errors.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 
@@ -11,15 +12,30 @@ export function subjectOf(settings: Pick<Settings, 'pairwiseSalt'>, client: Clie
   const { pairwiseSalt } = settings
   if (pairwiseSalt === undefined) {
     // A client from the store, while the option was taken away: the plain id must not come out instead.
-    throw new Error(`The client ${client.id} is pairwise, and the option pairwiseSalt is missing.`)
+    throw new ConfigurationError(
+      'pairwiseSalt',
+      `is missing, and the client '${client.id}' is pairwise`,
+      'Pass the one that it was registered with.',
+    )
   }
   return createHmac('sha256', pairwiseSalt)
     .update(`${sectorOf(client)}\0${userId}`)
     .digest('base64url')
 }
 
-/** Clients of one sector get the same `sub`. Registration has seen to it that all redirect URIs lead to one host, or are listed. */
+/**
+ * What a client gets to know as `sid`: the login session at the host, by another name for each client, or pairwise clients could compare
+ * it instead of `sub`. 132 bits.
+ */
+export function sidOf({ id }: Client, session: string): string {
+  return hash('sha256', `${session}\0${id}`, 'base64url').slice(0, 22)
+}
+
+/**
+ * Clients of one sector get the same `sub`. Registration has seen to it that all redirect URIs lead to one host, or are listed. A client
+ * on this computer or on a phone is a sector by itself: any other can have an address like its own.
+ */
 function sectorOf({ id, sectorIdentifierUri, redirectUris }: Client): string {
   const uri = sectorIdentifierUri ?? redirectUris[0]
-  return uri === undefined ? id : new URL(uri).hostname || id
+  return uri?.startsWith('https:') ? new URL(uri).hostname : id
 }

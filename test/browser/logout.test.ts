@@ -157,6 +157,7 @@ describe('looks', () => {
     ],
     ['logged-out', withLogout, () => ending('Sign out')],
     ['logged-out-kept', withLogout, () => ending('Stay signed in', { client_id: 'printer' })],
+    ['logout-missing', {}, () => page.goto(logout({ client_id: 'printer' }))],
     [
       'logged-out-signed-in-here',
       {},
@@ -196,6 +197,21 @@ describe('looks', () => {
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320)
     },
   )
+})
+
+test('on a phone the words on each button stay in one line, and the buttons side by side', async () => {
+  await begin()
+  await page.goto(logout({ client_id: 'printer' }))
+  for (const width of [320, 360, 375]) {
+    await page.setViewportSize({ width, height: 600 })
+    const boxes = await Promise.all(
+      ['Stay signed in', 'Sign out'].map((name) => page.getByRole('button', { name }).boundingBox()),
+    )
+    expect(boxes.map((box) => box && { y: box.y, height: box.height })).toEqual([
+      { y: boxes[1]?.y, height: 46 },
+      { y: boxes[1]?.y, height: 46 },
+    ])
+  }
 })
 
 describe('what others wrote is text', () => {

@@ -143,6 +143,11 @@ describe('the contract notices', () => {
       }),
     ],
     [
+      'grants that keep their scopes alone',
+      'Claims that were allowed one by one are kept with the grant, and added to those that it has.',
+      (store) => ({ saveGrant: ({ claims: _, ...grant }) => store.saveGrant(grant) }),
+    ],
+    [
       'a client that is deleted alone',
       'Deleting a client ends every grant made to it and what hangs on these, and leaves other clients alone.',
       () => ({ deleteClient: async () => true }),
@@ -165,9 +170,11 @@ describe('the contract notices', () => {
         const sessions: ClientSession[] = []
         return {
           saveSession: async (session) => void sessions.push(session),
+          hasSession: async (id, clientId) =>
+            sessions.some(({ session, ...other }) => session === id && other.clientId === clientId),
           async endSessions(filter) {
             const ended = sessions.filter((session) =>
-              'sid' in filter ? session.sid === filter.sid : session.userId === filter.userId,
+              'session' in filter ? session.session === filter.session : session.userId === filter.userId,
             )
             await store.findKeys()
             for (const session of ended) sessions.splice(sessions.indexOf(session), 1)

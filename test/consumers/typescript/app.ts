@@ -1,15 +1,19 @@
+import { generateKeyPairSync } from 'node:crypto'
 import express from 'express'
 import {
   type Awaitable,
   type Clients,
   type ErrorCode,
   type Grants,
+  type Jwk,
   type Middleware,
   OAuthError,
   type OAuthErrorDetails,
   type OAuthProviderOptions,
   oauthProvider,
   type ProviderEmitter,
+  type SigningAlg,
+  type SigningKeys,
   type SqliteDatabase,
   type TokenAuth,
 } from 'express-oauth-provider'
@@ -75,6 +79,31 @@ export const clients: Clients = {
   update: async (client_id, changes) => ({ ...changes, client_id }),
   rotateSecret: async (client_id) => ({ client_id, client_secret: 'stub' }),
   delete: async () => false,
+}
+
+// Keys as Web Crypto and Node export them. That they fit leaves `user` what it is.
+export async function keys(made: CryptoKey): Promise<SigningKeys> {
+  const exported = await crypto.subtle.exportKey('jwk', made)
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const published: Jwk = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'one', use: 'sig' }
+  // @ts-expect-error A key is no PEM.
+  const wrong: Jwk = '-----BEGIN PRIVATE KEY-----'
+  const oauth = oauthProvider({
+    issuer: 'https://photos.example/oauth',
+    findUser: (id) => users.get(id),
+    claims: (user) => ({ nickname: user.name satisfies string }),
+    keys: [rsa.privateKey.export({ format: 'jwk' }), exported],
+    clients: [
+      {
+        client_id: 'shop',
+        jwks: { keys: [rsa.publicKey.export({ format: 'jwk' }), exported, published, wrong] },
+      },
+    ],
+  })
+  const [key] = await oauth.keys.list()
+  const alg: SigningAlg | undefined = key?.alg
+  console.log(alg, key?.state === 'published')
+  return oauth.keys
 }
 
 export const grants: Grants = { list: async () => [], revoke: async () => true, revokeUser: async () => 0 }

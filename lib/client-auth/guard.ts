@@ -11,8 +11,8 @@ const MOST_FAILURES = 20
 const MOST_HASHES_FOR_CLIENT = 60
 const MOST_HASHES_FROM_ADDRESS = 20
 
-/** Stands between presented secrets and the registered ones, and slows down whoever guesses. */
-export class SecretGuard {
+/** Stands between what is presented and what is registered, and slows down whoever guesses, or makes others compute. */
+export class Guard {
   readonly #now: () => number
   readonly #secrets = new SecretVerifier()
   readonly #failures = new FailureLimit(MOST_FAILURES)
@@ -35,7 +35,10 @@ export class SecretGuard {
     })
   }
 
-  /** Lets somebody try to prove that they know the secret of a client; `attempt` resolves with a refusal where they do not. */
+  /**
+   * Lets somebody try to prove that they know the secret or the private key of a client. `attempt` resolves with a refusal where they do
+   * not, which counts as a failure; one that it rejects with does not count.
+   */
   async limit(
     { id, secret }: Client,
     address: string,
@@ -43,8 +46,8 @@ export class SecretGuard {
   ): Promise<void> {
     const now = this.#now()
     const fromHere = `${id} ${networkOf(address)}`
-    // What nobody can guess is let in, whoever else has failed from the same address.
-    if (secret !== undefined && isGuessable(secret)) refuseAfterTooMany(this.#failures, fromHere, now)
+    // What nobody can guess is let in, whoever else has failed from the same address; but not what costs a search among public keys.
+    if (secret === undefined || isGuessable(secret)) refuseAfterTooMany(this.#failures, fromHere, now)
     const refusal = await attempt()
     if (refusal === undefined) return
     refuseAfterTooMany(this.#failures, fromHere, now)
