@@ -316,6 +316,15 @@ describe('sid', () => {
     expect((await sidOf('alice')).sid).toBe(alice.sid)
   })
 
+  test('is left out where the browser holds no session: its id would be another one at each request', async () => {
+    const other = await start({ provider: { currentUser: (req) => req.headers['x-user'] } })
+    const agent = new Agent(other)
+    const asked = authorizeUrl(other, { client: 'first', params: withOpenId() })
+    const page = await agent.get(asked, { 'x-user': 'alice' })
+    expect(agent.cookies.has('host')).toBe(false)
+    expect((await finish(other, agent, page, { client: 'first' })).claims).not.toHaveProperty('sid')
+  })
+
   test('is left out for a host whose sessions have no id', async () => {
     const sessions: HostOptions['session'] = (req, _res, next) => {
       Object.assign(req, { session: { userId: 'alice' } })

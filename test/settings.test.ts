@@ -566,3 +566,30 @@ test('options may be an object with methods', async () => {
   expect(await provider.purge()).toBe(0)
   await provider.close()
 })
+
+describe('allowPrivateAddresses', () => {
+  const { NODE_ENV } = process.env
+  afterEach(() => {
+    process.env.NODE_ENV = NODE_ENV
+  })
+
+  test.each([true, ['10.0.0.0/8'], []])('K-31 %j is for development, and refused in production', (value) => {
+    expect(() => build({ allowPrivateAddresses: value })).not.toThrow()
+    process.env.NODE_ENV = 'production'
+    expectRefusal(
+      { allowPrivateAddresses: value },
+      'allowPrivateAddresses',
+      /NODE_ENV is production.*Leave it out/,
+    )
+  })
+
+  test('in production it may be false, or left out', () => {
+    process.env.NODE_ENV = 'production'
+    for (const options of [{}, { allowPrivateAddresses: false }, { allowPrivateAddresses: undefined }])
+      expect(() => build(options)).not.toThrow()
+  })
+
+  test.each(['true', '127.0.0.1', 1, null, {}, [1], ['127.0.0.1', null]])('%j is refused', (value) => {
+    expectRefusal({ allowPrivateAddresses: value }, 'allowPrivateAddresses', /Pass true, or a list/)
+  })
+})
