@@ -14,7 +14,7 @@ import { noteUse } from './tokens/use.js'
 import { anObject, describe, refuseUnknown } from './validation.js'
 
 /**
- * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750). `challenged` hears of each refusal.
+ * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750). `challenged` hears of each challenge.
  *
  * @throws ConfigurationError for a scope, an option or a resource with which nothing could ever pass.
  */
@@ -42,8 +42,7 @@ export function requireToken(
       const auth = await check(runtime, token, scopes, resource)
       ;(req as { auth?: TokenAuth }).auth = auth
     } catch (error) {
-      challenged()
-      return refuse(runtime, req, res, next, { error, scopes, resource })
+      return refuse(runtime, req, res, next, { error, scopes, resource, challenged })
     }
     next()
   }
@@ -117,7 +116,12 @@ function refuse(
   req: IncomingMessage,
   res: ServerResponse,
   next: (error?: unknown) => void,
-  { error, scopes, resource }: { error: unknown; scopes: readonly string[]; resource: string },
+  {
+    error,
+    scopes,
+    resource,
+    challenged,
+  }: { error: unknown; scopes: readonly string[]; resource: string; challenged: () => void },
 ): void {
   const refusal = publicError(error)
   if (refusal.status >= 500)
@@ -128,6 +132,7 @@ function refuse(
   }
   runtime.emit('access_token.refused', { error: refusal.code, reason: refusal.reason })
   const challenge = refusal.status < 500 && { 'WWW-Authenticate': challengeFor(refusal, scopes, resource) }
+  if (challenge) challenged()
   refuseAtHost(req, res, {
     status: refusal.status,
     body: refusal.toJSON(),

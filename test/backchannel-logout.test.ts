@@ -13,9 +13,13 @@ import {
 } from 'jose'
 import { startPrintShop } from '../example-app/print-shop/index.js'
 import type { ClientMetadata, OAuthProviderOptions, ProviderEvents } from '../lib/index.js'
+import type { Runtime } from '../lib/runtime.js'
+import { LogoutDelivery } from '../lib/sessions/delivery.js'
 import { openStore } from '../lib/store/open.js'
+import type { Client } from '../lib/store/records.js'
 import type { Store } from '../lib/store/store.js'
 import { Agent, inputValue, type Page } from './support/agent.js'
+import { expectErrorRedirect } from './support/answers.js'
 import {
   authorizeUrl,
   callApi,
@@ -31,10 +35,14 @@ import { sessionsWithoutId } from './support/sessions-without-id.js'
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 const OUT = 'https://rp.example/out'
+/** Milliseconds for what should come at once. */
+const PATIENCE = 5000
 
 /** A relying party's endpoint, in our hand: what came, and what it answers. */
 interface Receiver {
   readonly uri: string
+  /** How often somebody has connected. */
+  connections: number
   /** What has come, in order. */
   readonly requests: { readonly req: IncomingMessage; readonly form: URLSearchParams }[]
   /** Each request gets the next of these, and the last one again; default 200. A function answers when it likes. */
@@ -96,8 +104,28 @@ async function told<Name extends keyof ProviderEvents>(
   count = 1,
 ): Promise<ProviderEvents[Name][0][]> {
   const events = () => host.events.filter((event) => event.name === name).map(({ event }) => event)
-  while (events().length < count) await once(host.oauth.events, name)
+  await inTime(`${count} of ${name}`, async (signal) => {
+    while (events().length < count) await once(host.oauth.events, name, { signal })
+  })
   return events() as unknown as ProviderEvents[Name][0][]
+}
+
+/** What does not come fails the test with what did come. `wait` has to end by itself once the signal is aborted. */
+async function inTime(what: string, wait: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  // Of Node itself, so that holdTime() does not hold it.
+  const signal = AbortSignal.timeout(PATIENCE)
+  try {
+    await wait(signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+    const seen = host.events.slice(-20).map(({ name, event }) => `${name} ${JSON.stringify(event)}`)
+    throw new Error(
+      [
+        `Waited ${PATIENCE} ms for ${what}. The last events of ${host.events.length}:`,
+        ...(seen.length > 0 ? seen : ['none']),
+      ].join('\n'),
+    )
+  }
 }
 
 /** Lets everything happen that needs no time. */
@@ -143,7 +171,7 @@ async function validate(token: string, audience: string, algorithms = ['RS256'])
 }
 
 describe('a logout token', () => {
-  test('is posted as a form, signed with a published key, and says all that Back-Channel Logout asks for, and no more', async () => {
+  test('oidcc-backchannel-rp-initiated-logout: is posted as a form, signed with a published key, and says all that Back-Channel Logout asks for, and no more', async () => {
     const receiver = await receive()
     await start([client('conf', receiver.uri)])
     const alice = await signedIn(host, 'alice')
@@ -173,6 +201,8 @@ describe('a logout token', () => {
     })
     expect(await told('logout.notified')).toEqual([{ clientId: 'conf', userId: 'alice' }])
     expect(await told('session.ended')).toEqual([{ userId: 'alice', by: 'client', clientId: 'conf' }])
+    const silent = await alice.get(authorizeUrl(host, { params: { prompt: 'none', scope: 'openid' } }))
+    expectErrorRedirect(host, silent, 'login_required')
   })
 
   test.each(['RS256', 'ES256', 'EdDSA'])(
@@ -291,13 +321,38 @@ describe('who is told', () => {
 
   test('a sign-in that is long past counts no more', async () => {
     const receiver = await receive()
-    await start([client('conf', receiver.uri)], { lifetimes: { refreshToken: 3600 } })
+    await start([client('conf', receiver.uri)], { lifetimes: { refreshTokenTotal: 7200 } })
     const alice = await signedIn(host, 'alice')
     const { idToken } = await connect('conf', alice)
-    host.advance(3601)
+    host.advance(7201)
     expect((await signOut(alice, idToken)).location).toBe(OUT)
     await settle()
     expect(receiver.requests).toHaveLength(0)
+  })
+
+  test('a sign-in counts for as long as refresh tokens can renew each other, not only while its ID token or the first of them lives', async () => {
+    const receiver = await receive()
+    await start([client('conf', receiver.uri)], { lifetimes: { idToken: 60, refreshToken: 3600 } })
+    const alice = await signedIn(host, 'alice')
+    const { idToken } = await connect('conf', alice)
+    host.advance(364 * 86_400)
+    await signOut(alice, idToken)
+    await told('logout.notified')
+    expect(receiver.requests).toHaveLength(1)
+  })
+
+  test('of a client that did not ask to be told, and of a sign-in without openid, no session is kept', async () => {
+    const receiver = await receive()
+    const store = new SQLite(':memory:')
+    await start([client('silent'), client('conf', receiver.uri)], { store })
+    const alice = await signedIn(host, 'alice')
+    const count = () => (store.prepare('SELECT count(*) AS n FROM oauth_sessions').get() as { n: number }).n
+    await connect('silent', alice)
+    await connect('conf', alice, 'read')
+    expect(count()).toBe(0)
+    await connect('conf', alice)
+    expect(count()).toBe(1)
+    store.close()
   })
 
   test('a client whose code had not been redeemed when the login ended, and from then on nobody', async () => {
@@ -496,7 +551,7 @@ describe('a receiver that does not take it', () => {
     expect(jest.getTimerCount()).toBe(0)
   })
 
-  test.each([500, 502, 503, 408, 429, 302])(
+  test.each([201, 500, 502, 503, 408, 429, 302])(
     '%d always: it is tried after 1, 5 and 30 seconds, and given up',
     async (status) => {
       await ready(status)
@@ -711,7 +766,8 @@ describe('a receiver that does not take it', () => {
       })
   })
 
-  test('a private address is not called, where no option allows it', async () => {
+  // Requests would not do: the URI is https and the server speaks http, so that none arrives whatever the address rule says.
+  test('a private address is not dialled, where no option allows it', async () => {
     receiver = await receive()
     await start([], { allowPrivateAddresses: false })
     const metadata = client('conf', receiver.uri.replace('http:', 'https:'), {
@@ -723,8 +779,35 @@ describe('a receiver that does not take it', () => {
     holdTime()
     await host.oauth.logoutUser('alice')
     for (const seconds of [1, 5, 30]) await pass(seconds * 1000)
-    expect((await told('logout.failed'))[0]).toMatchObject({ reason: 'receiver_unreachable', attempts: 4 })
-    expect(receiver.requests).toHaveLength(0)
+    expect(await told('logout.failed')).toEqual([
+      {
+        ...{ clientId: 'conf', userId: 'alice', reason: 'receiver_unreachable', attempts: 4 },
+        problem: expect.stringContaining('no public address'),
+      },
+    ])
+    expect(receiver.connections).toBe(0)
+  })
+
+  test('one that hangs up is left alone, whatever else there is to tell it, until its time has come', async () => {
+    receiver = await receive()
+    receiver.answers = [(res) => res.destroy(), 200]
+    const quick = await receive()
+    await start([client('conf', receiver.uri), client('quick', quick.uri)])
+    await connect('conf', await signedIn(host, 'alice'))
+    const bob = await signedIn(host, 'bob')
+    for (const id of ['conf', 'quick']) await connect(id, bob)
+    holdTime()
+    await host.oauth.logoutUser('alice')
+    await receiver.received(1)
+    await pass(999)
+    await host.oauth.logoutUser('bob')
+    // By then the other one would have come as well.
+    expect(await told('logout.notified')).toEqual([{ clientId: 'quick', userId: 'bob' }])
+    await connect('quick', await signedIn(host, 'bob'))
+    expect(receiver.requests).toHaveLength(1)
+    await pass(1)
+    await told('logout.notified', 3)
+    expect(receiver.requests).toHaveLength(3)
   })
 
   test('close() stops what waits to be tried again, and says so', async () => {
@@ -741,6 +824,23 @@ describe('a receiver that does not take it', () => {
       },
     ])
   })
+})
+
+test('what has come to its end takes no place any more', async () => {
+  const events: string[] = []
+  const delivery = new LogoutDelivery({
+    settings: { issuer: 'https://host.example' },
+    keys: { sign: async () => 'token' },
+    outgoing: { postForm: async () => 200 },
+    now: Date.now,
+    emit: (name: string) => events.push(name),
+  } as unknown as Runtime)
+  const one = { id: 'one', backchannelLogoutUri: 'https://rp.example/' } as Client
+  for (let round = 0; round < 21; round++) {
+    for (let user = 0; user < 500; user++) delivery.send({ client: one, login: { userId: `u${user}` } })
+    while (events.length < (round + 1) * 500) await new Promise(setImmediate)
+  }
+  expect(new Set(events)).toEqual(new Set(['logout.notified']))
 })
 
 test('close() waits for what is on its way, and drops what waits behind it', async () => {
@@ -933,7 +1033,6 @@ function failingFor(clientId: string, db: Database): Store {
 
 async function receive(): Promise<Receiver> {
   const requests: Receiver['requests'] = []
-  let arrived = () => {}
   const server = createServer(async (req, res) => {
     const form = new URLSearchParams(Buffer.concat(await req.toArray()).toString())
     requests.push({ req, form })
@@ -941,19 +1040,19 @@ async function receive(): Promise<Receiver> {
     const answer = answers[Math.min(requests.length, answers.length) - 1] ?? 200
     if (typeof answer === 'number') res.writeHead(answer, { location: '/elsewhere' }).end()
     else answer(res)
-    arrived()
+    server.emit('received')
   })
+  server.on('connection', () => receiver.connections++)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const receiver: Receiver = {
     uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}/backchannel?tenant=1`,
+    connections: 0,
     requests,
     answers: [],
     async received(count) {
-      while (requests.length < count) {
-        await new Promise<void>((resolve) => {
-          arrived = resolve
-        })
-      }
+      await inTime(`request ${count} of a receiver, which has had ${requests.length}`, async (signal) => {
+        while (requests.length < count) await once(server, 'received', { signal })
+      })
     },
     close() {
       server.closeAllConnections()
@@ -1085,5 +1184,60 @@ describe('a code that is redeemed after its user has signed out', () => {
     await host.oauth.logoutUser('alice')
     expect((await redeem(host, code)).status).toBe(200)
     expect((await redeem(host, other, { client: 'silent' })).status).toBe(200)
+  })
+
+  test('is not taken for one where the session is forgotten sooner than the code', async () => {
+    const receiver = await receive()
+    await start([client('conf', receiver.uri)], {
+      lifetimes: { authorizationCode: 600, refreshToken: 30, refreshTokenTotal: 30 },
+    })
+    const { code } = await getCode(host, { params: { scope: 'openid read' } })
+    host.advance(500)
+    await host.oauth.purge()
+    expect((await redeem(host, code)).body).toMatchObject({ id_token: expect.any(String) })
+  })
+
+  test('nor where the client has asked to be told only since the code was issued', async () => {
+    const receiver = await receive()
+    await start([])
+    const { client_id } = await host.oauth.clients.create(client('late'))
+    const { code } = await getCode(host, { client: client_id, params: { scope: 'openid read' } })
+    await host.oauth.clients.update(client_id, { backchannel_logout_uri: receiver.uri })
+    expect((await redeem(host, code, { client: client_id })).body).toMatchObject({
+      id_token: expect.any(String),
+    })
+  })
+
+  test('is not used up by the refusal, so that a second try is no false alarm', async () => {
+    const code = await codeOnItsWay()
+    for (let time = 0; time < 2; time++)
+      expect((await redeem(host, code)).body.error_description).toContain('signed out')
+    expect(host.events.filter(({ name }) => name === 'code.reused')).toEqual([])
+  })
+})
+
+describe('a first request that holds no session yet, of a host that signs its users in on the way', () => {
+  test.each(['logoutSession', '/logout'])('its client is told by %s all the same', async (way) => {
+    const receiver = await receive()
+    const remembered = (req: unknown) =>
+      (req as { headers: { cookie?: string } }).headers.cookie?.includes('remember=alice')
+        ? 'alice'
+        : undefined
+    await start([client('conf', receiver.uri, { skip_consent: true })], { currentUser: remembered })
+    host.app.post('/sign-out', async (req, res) => {
+      res.json({ told: await host.oauth.logoutSession(req) })
+    })
+    const agent = new Agent(host)
+    agent.cookies.set('remember', { value: 'alice', path: '/' })
+    const { code } = await getCode(host, { agent, params: { scope: 'openid read' } })
+    expect((await redeem(host, code)).status).toBe(200)
+    // Showing a form makes the session.
+    const page = await agent.get('/oauth/logout')
+    expect(agent.cookies.has('host')).toBe(true)
+    if (way === '/logout')
+      await agent.post('/oauth/logout', { decision: 'approve', _csrf: inputValue(page, '_csrf') })
+    else expect((await agent.post('/sign-out', {})).text).toBe('{"told":1}')
+    await told('logout.notified')
+    expect(receiver.requests).toHaveLength(1)
   })
 })

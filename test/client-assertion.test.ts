@@ -132,7 +132,7 @@ describe('private_key_jwt', () => {
     await expectLetIn(knock(assertion(host, { header })))
   })
 
-  test('CAUTH-11 is accepted with the issuer as one audience, as string and in a list, with client_id and without', async () => {
+  test('CAUTH-11, K-17 is accepted with the issuer as one audience, as string and in a list, with client_id and without', async () => {
     await expectLetIn(knock(assertion(host)))
     await expectLetIn(knock(assertion(host, { claims: { aud: [host.issuer] } })))
     await expectLetIn(knock(assertion(host), { client_id: 'pkj' }))
@@ -192,15 +192,19 @@ describe('what an assertion must say', () => {
     ['an empty aud', 'assertion_audience', () => ({ aud: '' })],
     ['an empty list', 'assertion_audience', () => ({ aud: [] })],
     ['a list in a list', 'assertion_audience', () => ({ aud: [[host.issuer]] })],
-    ['another server', 'assertion_audience', () => ({ aud: 'https://evil.example' })],
+    ['another server as aud (K-17)', 'assertion_audience', () => ({ aud: 'https://evil.example' })],
     ['a slash behind the issuer', 'assertion_audience', () => ({ aud: `${host.issuer}/` })],
     ['the issuer in capitals', 'assertion_audience', () => ({ aud: host.issuer.toUpperCase() })],
     ['the origin', 'assertion_audience', () => ({ aud: host.origin })],
-    ['the token endpoint', 'assertion_audience', () => ({ aud: `${host.issuer}/token` })],
-    ['two servers', 'assertion_audience', () => ({ aud: [host.issuer, 'https://evil.example'] })],
+    ['the token endpoint as aud (K-17)', 'assertion_audience', () => ({ aud: `${host.issuer}/token` })],
+    [
+      'two servers as aud (K-17)',
+      'assertion_audience',
+      () => ({ aud: [host.issuer, 'https://evil.example'] }),
+    ],
     ['two servers, ours last', 'assertion_audience', () => ({ aud: ['https://evil.example', host.issuer] })],
     [
-      'the issuer and the token endpoint',
+      'the issuer and the token endpoint as aud (K-17)',
       'assertion_audience',
       () => ({ aud: [host.issuer, `${host.issuer}/token`] }),
     ],
@@ -248,7 +252,7 @@ describe('what an assertion must say', () => {
     }
   })
 
-  test('the refusal says what would be right, and an assertion that was refused is not used up', async () => {
+  test('K-17 the refusal says what would be right, and an assertion that was refused is not used up', async () => {
     const jti = randomUUID()
     const refused = await knock(assertion(host, { claims: { jti, aud: 'https://evil.example' } }))
     expect(refused.body.error_description).toBe(
@@ -264,7 +268,7 @@ describe('accept_endpoint_audience', () => {
   const knockWith = (aud: unknown) =>
     knock(assertion(host, { client: 'old-library', signer, claims: { aud } }))
 
-  test('lets the URL of the endpoint that is called be the audience too', async () => {
+  test('CAUTH-11, K-17 lets the URL of the endpoint that is called be the audience too', async () => {
     await expectLetIn(knockWith(`${host.issuer}/token`))
     await expectLetIn(knockWith([`${host.issuer}/token`]))
     await expectLetIn(knockWith(host.issuer))
@@ -272,7 +276,7 @@ describe('accept_endpoint_audience', () => {
     await expectLetIn(knockWith([host.issuer, `${host.issuer}/token`]))
   })
 
-  test('lets no other one be', async () => {
+  test('CAUTH-12, K-17 lets no other one be', async () => {
     for (const aud of [
       `${host.issuer}/authorize`,
       `${host.issuer}/token/`,

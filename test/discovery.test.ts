@@ -486,7 +486,7 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
     return { access_token: String(body.access_token), id_token: String(body.id_token), client_id }
   }
 
-  describe('DISC-04 everything in the document is there, and nothing beside it', () => {
+  describe('DISC-04 oidcc-discovery-endpoint-verification everything in the document is there, and nothing beside it', () => {
     test.each(Object.keys(uses))('%s', async (member) => {
       expect(Object.keys(metadata)).toContain(member)
       await uses[member]?.()
@@ -515,7 +515,7 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
     expect(JSON.stringify(Object.keys(metadata))).not.toMatch(features)
   })
 
-  test('DISC-01 DISC-02 CLIENTS-1 the document is the same at all four places, and the URL minus the suffix is the issuer', async () => {
+  test('DISC-01 DISC-02 CLIENTS-1 oidcc-discovery-endpoint-verification the document is the same at all four places, and the URL minus the suffix is the issuer', async () => {
     const texts = await Promise.all(
       places(host, mount).map(async (place) => {
         const response = await fetch(place)
@@ -529,7 +529,7 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
     expect(JSON.parse(texts[0] ?? '').issuer).toBe(host.issuer)
   })
 
-  test('DISC-04 it has the members that Discovery §3 and RFC 8414 §2 require', () => {
+  test('DISC-04 oidcc-discovery-endpoint-verification it has the members that Discovery §3 and RFC 8414 §2 require', () => {
     for (const member of [
       'issuer',
       'authorization_endpoint',
@@ -674,7 +674,7 @@ describe('DISC-05 with much and with little', () => {
   })
 })
 
-test('DISC-01 the issuer is what the host wrote, byte for byte, and so are all URLs', async () => {
+test('DISC-01 oidcc-discovery-endpoint-verification the issuer is what the host wrote, byte for byte, and so are all URLs', async () => {
   for (const issuer of ['https://Photos.Example/OAuth', 'https://photos.example:443/oauth']) {
     const host = await startHost({
       provider: { issuer },

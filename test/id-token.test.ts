@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import SQLite from 'better-sqlite3'
 import { decodeProtectedHeader } from 'jose'
 import { oauthProvider } from '../lib/index.js'
 import { Agent } from './support/agent.js'
 import { authorizeUrl, decide, redeem, refresh, signedIn } from './support/flow.js'
-import type { Host, HostOptions } from './support/host.js'
+import { type Host, type HostOptions, startHost } from './support/host.js'
 import {
   claimsAt,
   finish,
@@ -112,8 +113,11 @@ describe('the claims', () => {
   test.each([
     ['plain', 'n-0S6_WzA2Mj'],
     ['with characters that need encoding', 'a b+c&d="<é>'],
+    ['with blanks at its ends', ' a b '],
+    ['that looks encoded', 'a+b%26c'],
+    ['with quotes and a backslash', '"é\\<'],
     ['of 500 characters', 'n'.repeat(500)],
-  ])('OIDC-03 a nonce %s comes back as it was', async (_, nonce) => {
+  ])('OIDC-02, OIDC-03 a nonce %s comes back as it was', async (_, nonce) => {
     expect((await signIn(host, { params: { nonce } })).claims.nonce).toBe(nonce)
   })
 
@@ -225,6 +229,22 @@ describe('auth_time', () => {
     expect(stage(other, await agent.follow(consent.url))).toBe('consent')
     other.advance(50)
     expect((await finish(other, agent, consent)).claims.auth_time).toBe(returnedAt)
+  })
+
+  test('is when the host says, although the user came back from the login later', async () => {
+    const other = await start()
+    const agent = new Agent(other)
+    const login = await agent.follow(authorizeUrl(other, { params: withOpenId() }))
+    const returnTo = new URL(login.url).searchParams.get('return_to')!
+    await agent.post('/login', { user: 'alice', return_to: returnTo })
+    const signedInAt = Math.floor(other.now() / 1000)
+    other.advance(30)
+    const consent = await agent.follow(returnTo)
+    expect(stage(other, consent)).toBe('consent')
+    const { claims, tokens } = await finish(other, agent, consent)
+    expect(claims.auth_time).toBe(signedInAt)
+    const { body } = await refresh(other, tokens.refresh_token)
+    expect((await idTokenClaims(other, String(body.id_token))).auth_time).toBe(signedInAt)
   })
 
   test('a client that requires it gets it: the user is sent to the login once where it is not known', async () => {
@@ -521,6 +541,43 @@ describe('OIDC-23 pairwise subjects', () => {
       subs.push((await signIn(other, { agent, client, params })).claims.sub)
     expect(subs[0]).toBe(subs[2])
     expect(subs[0]).not.toBe(subs[1])
+  })
+
+  test('do not depend on the port: the sector is a host (Core §8.1)', async () => {
+    const client = relyingParty('pair-port', {
+      subject_type: 'pairwise',
+      redirect_uris: ['https://rp.example:8443/cb', 'https://rp.example/elsewhere'],
+    })
+    const other = await start({ provider: { clients: [...relyingParties, client] } })
+    const subOf = async (id: string, redirect_uri: string) =>
+      (await signIn(other, { client: id, params: { redirect_uri } })).claims.sub
+    const pair = await subOf('pair', 'https://rp.example/cb')
+    expect(await subOf('pair-port', 'https://rp.example:8443/cb')).toBe(pair)
+    expect(await subOf('pair-port', 'https://rp.example/elsewhere')).toBe(pair)
+  })
+
+  test('never become the id itself where the option pairwiseSalt is taken away from a stored client', async () => {
+    const store = new SQLite(':memory:')
+    const resources = { 'https://api.example/things': {} }
+    const clients = relyingParties.filter(({ subject_type }) => subject_type !== 'pairwise')
+    const before = await start({ provider: { store, resources } })
+    const client = 'stored-pair'
+    await before.oauth.clients.create(relyingParty(client, { subject_type: 'pairwise' }))
+    const params = { resource: 'https://api.example/things' }
+    const { tokens } = await signIn(before, { client, params })
+
+    const after = await startHost({ provider: { store, resources, clients } })
+    others.push(after)
+    const renewed = await refresh(after, tokens.refresh_token, { client })
+    expect([renewed.status, renewed.body.error]).toEqual([500, 'server_error'])
+    expect(renewed.body).not.toHaveProperty('id_token')
+    const agent = await signedIn(after, 'alice')
+    const page = await agent.follow(authorizeUrl(after, { client, params: withOpenId(params) }))
+    expect(new URL(page.location!).searchParams.get('error')).toBe('server_error')
+    const errors = after.events.filter(({ name }) => name === 'server.error')
+    expect(errors.map(({ event }) => String(event.error))).toEqual(
+      Array(2).fill(expect.stringContaining('pairwiseSalt')),
+    )
   })
 
   test('need the option pairwiseSalt, which is said at construction', () => {

@@ -180,6 +180,12 @@ describe('verifying', () => {
       kid = await keys.currentKid('RS256')
     })
 
+    test('what we signed ourselves, but is longer than anything of ours', async () => {
+      const of = (length: number) => own.sign({ pad: 'x'.repeat(length) }, { alg: 'RS256', typ: 'JWT' })
+      expect(await own.verify(await of(11_000), 'JWT')).toEqual({ pad: 'x'.repeat(11_000) })
+      expect(await own.verify(await of(13_000), 'JWT')).toBeUndefined()
+    })
+
     const header = (more: object = {}) => encode({ alg: 'RS256', typ: 'JWT', kid, ...more })
     const hostile: Record<string, () => unknown> = {
       'an empty text': () => '',
@@ -277,4 +283,22 @@ describe('sealing', () => {
   test('without a secret there is no sealer', () => {
     expect(createSealer([])).toBeUndefined()
   })
+})
+
+test('a rotation that somebody else came before is made on what they saved, and not lost', async () => {
+  const store = openStore(':memory:', Date.now)
+  const { keys } = keySet(store)
+  const before = await keys.currentKid('RS256')
+  await keys.list()
+  const save = store.saveKeys.bind(store)
+  const saved = jest.spyOn(store, 'saveKeys').mockImplementationOnce(async ({ data }) => {
+    // The other process has saved something else in this very moment.
+    const { revision, data: known } = (await store.findKeys())!
+    expect(data).not.toBe(known)
+    await save({ revision: revision + 1, data: known })
+    return false
+  })
+  await keys.rotate()
+  expect(saved).toHaveBeenCalledTimes(2)
+  expect(await keys.currentKid('RS256')).not.toBe(before)
 })

@@ -235,6 +235,17 @@ describe('oauth.keys.rotate()', () => {
     expect(JSON.stringify(after)).not.toMatch(/"(?:d|p|q|jwk)":/)
   })
 
+  test('the keys that sign stand first, then those to follow, then the retired ones', async () => {
+    const host = await start()
+    for (let rotation = 0; rotation < 2; rotation++) {
+      const listed = await host.oauth.keys.list()
+      const byState = (state: string) => listed.filter((key) => key.state === state).map(({ kid }) => kid)
+      expect(await kids(host)).toEqual(['current', 'next', 'retired'].flatMap(byState))
+      host.advance(DAY / 24)
+      await host.oauth.keys.rotate()
+    }
+  })
+
   test('twice in a row: a key that was just published waits until no copy of the JWK Set is without it', async () => {
     const host = await start()
     await host.oauth.keys.rotate()

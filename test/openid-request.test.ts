@@ -177,7 +177,7 @@ describe('prompt=none', () => {
     expect(again.claims.auth_time).toBe(claims.auth_time)
   })
 
-  test.each([' none', 'none ', '  none  '])('OIDC-14 %j is tolerated', async (prompt) => {
+  test.each([' none', 'none ', '  none  ', 'none none'])('OIDC-14 %j is tolerated', async (prompt) => {
     expectErrorRedirect(host, await ask(host, new Agent(host), { prompt }), 'login_required')
   })
 

@@ -296,6 +296,21 @@ describe('a URL', () => {
     expect(await refusal(live.postForm(text, {}))).toBe(message)
     expect(lookup).not.toHaveBeenCalled()
   })
+
+  test.each([
+    ['https', 443],
+    ['http', 80],
+  ])('%s goes to port %d where the URL names none', async (scheme, port) => {
+    const dialled: unknown[] = []
+    jest.spyOn(net, 'connect').mockImplementation(((options: net.TcpNetConnectOpts) => {
+      dialled.push(options.port)
+      const socket = new net.Socket()
+      setImmediate(() => socket.destroy(new Error('connect ECONNREFUSED')))
+      return socket
+    }) as typeof net.connect)
+    await expect(dev.fetchJson(`${scheme}://127.0.0.1/`)).rejects.toThrow(/cannot be reached/)
+    expect(dialled).toEqual([port])
+  })
 })
 
 describe('an answer to fetchJson', () => {
@@ -383,6 +398,18 @@ describe('an answer to fetchJson', () => {
     )
   })
 
+  test('a copy that is still good is given at once, whatever question of a stranger is under way', async () => {
+    answer = json({ keys: [1] }, { 'cache-control': 'max-age=600' })
+    await dev.fetchJson(url)
+    now += 10_000
+    answer = () => undefined
+    const forced = refusal(create({ timeLimit: 50 }).fetchJson(url))
+    const strangers = dev.fetchJson(url, { fresh: true }).catch(() => undefined)
+    expect(await dev.fetchJson(url)).toEqual({ body: { keys: [1] }, cached: true })
+    server.closeAllConnections()
+    await Promise.all([forced, strangers])
+  })
+
   test('a name that never resolves takes one look-up at a time, whatever is asked of it and however often', async () => {
     const answers: Found[] = []
     const lookup = jest
@@ -456,6 +483,23 @@ describe('an answer to fetchJson', () => {
       connection: 'close',
     })
   })
+
+  test.each([
+    ['that is good', 200, '{}'],
+    ['that is refused', 302, 'x'.repeat(100_000)],
+  ])(
+    'the connection of an answer %s is closed with it, although the server would keep it',
+    async (_, status, body) => {
+      server.keepAliveTimeout = 60_000
+      const sockets: net.Socket[] = []
+      server.once('connection', (socket: net.Socket) => sockets.push(socket))
+      answer = (_req, res) => res.writeHead(status, { connection: 'keep-alive' }).end(body)
+      await dev.fetchJson(`${url}-${status}`).catch(() => undefined)
+      for (let turn = 0; turn < 100 && !sockets[0]!.destroyed; turn++)
+        await new Promise((done) => setTimeout(done, 10))
+      expect(sockets[0]!.destroyed).toBe(true)
+    },
+  )
 })
 
 describe('TLS', () => {
@@ -731,6 +775,14 @@ describe('postForm', () => {
     expect(await outgoing.postForm(url, {})).toBe(200)
     expect(await outgoing.postForm(url, {})).toBe(200)
     expect(requests).toHaveLength(3)
+  })
+
+  test('five seconds are given where nothing else is said', async () => {
+    const given = jest.spyOn(AbortSignal, 'timeout')
+    answer = (_req, res) => res.end('{}')
+    await dev.fetchJson(`${url}-in-time`)
+    await dev.postForm(url, {})
+    expect(given.mock.calls).toEqual([[5000], [5000]])
   })
 
   test('a host that nobody listens at is an error', async () => {

@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { decodeProtectedHeader } from 'jose'
 import { encode, type Form } from './support/agent.js'
@@ -161,7 +162,7 @@ describe('OIDC-07, RS-05 the token comes once', () => {
     expect(beside.status).toBe(200)
   })
 
-  test('in a form that comes by GET, in JSON or in multipart it is not looked for either', async () => {
+  test('in JSON or in multipart it is not looked for either', async () => {
     await expectRefusal(
       await post(JSON.stringify({ access_token: token }), { 'content-type': 'application/json' }),
       401,
@@ -170,6 +171,23 @@ describe('OIDC-07, RS-05 the token comes once', () => {
     const multipart = new FormData()
     multipart.set('access_token', token)
     await expectRefusal(await post(multipart), 401, undefined)
+  })
+
+  test('OIDC-07 in a form that comes by GET it is not looked for (RFC 6750 §2.2)', async () => {
+    const token = await accessToken(host, 'openid')
+    const body = `access_token=${token}`
+    const status = await new Promise((resolve, reject) => {
+      const headers = {
+        'content-type': 'application/x-www-form-urlencoded',
+        'content-length': Buffer.byteLength(body),
+      }
+      request(`${host.issuer}/userinfo`, { method: 'GET', headers }, (res) =>
+        resolve(res.resume().statusCode),
+      )
+        .on('error', reject)
+        .end(body)
+    })
+    expect(status).toBe(401)
   })
 
   test.each(['Bearer', 'Bearer ', 'Bearer a b', 'Bearer "x"', 'Bearer a,b', 'Bearer ='])(

@@ -36,8 +36,8 @@ export class Guard {
   }
 
   /**
-   * Lets somebody try to prove that they know the secret or the private key of a client. `attempt` resolves with a refusal where they do
-   * not, which counts as a failure; one that it rejects with does not count.
+   * Lets somebody try to prove that they know the secret of a client. `attempt` resolves with a refusal where they do not, which counts as
+   * a failure; one that it rejects with does not count.
    */
   async limit(
     { id, secret }: Client,
@@ -46,13 +46,22 @@ export class Guard {
   ): Promise<void> {
     const now = this.#now()
     const fromHere = `${id} ${networkOf(address)}`
-    // What nobody can guess is let in, whoever else has failed from the same address; but not what costs a search among public keys.
-    if (secret === undefined || isGuessable(secret)) refuseAfterTooMany(this.#failures, fromHere, now)
+    // What nobody can guess is let in, whoever else has failed from the same address.
+    if (secret !== undefined && isGuessable(secret)) refuseAfterTooMany(this.#failures, fromHere, now)
     const refusal = await attempt()
     if (refusal === undefined) return
     refuseAfterTooMany(this.#failures, fromHere, now)
     this.#failures.count(fromHere, now)
     throw refusal
+  }
+
+  /** Whether so many have failed here that what nobody can guess is let in still, but must not cost much. */
+  hasFailedOften({ id }: Client, address: string): boolean {
+    return this.#failures.retryAfter(`${id} ${networkOf(address)}`, this.#now()) !== undefined
+  }
+
+  countFailure({ id }: Client, address: string): void {
+    this.#failures.count(`${id} ${networkOf(address)}`, this.#now())
   }
 
   #countHash({ id }: Client, address: string): void {

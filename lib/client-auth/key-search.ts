@@ -6,18 +6,18 @@ import { type ClientJwt, isSignedBy, mayHaveSigned } from '../keys/client-jwt.js
 import { signatureRefusal } from './assertion.js'
 import { invalidClient } from './refusal.js'
 
-/** Signatures that one JWT may cost where its header does not say which key it is. */
-const MOST_SIGNATURES = 20
-
 /** The search for the key that has signed a JWT. No key is tried twice, in however many sets it is. */
 export class KeySearch {
   readonly #jwt: ClientJwt
   readonly #keys: ClientKeys
+  readonly #mostSignatures: number
   readonly #tried = new Set<KeyObject>()
 
-  constructor(jwt: ClientJwt, keys: ClientKeys) {
+  /** `mostSignatures`: how many the JWT may cost where its header does not say which key it is. */
+  constructor(jwt: ClientJwt, keys: ClientKeys, mostSignatures: number) {
     this.#jwt = jwt
     this.#keys = keys
+    this.#mostSignatures = mostSignatures
   }
 
   /** Whether a signature has been computed. All else is cheap. */
@@ -40,8 +40,10 @@ export class KeySearch {
         'No key of this client has the kid and fits the alg that the header of the client_assertion names.',
         'assertion_key',
       )
+    // A newer set gets a try of its own.
+    const most = Math.max(this.#mostSignatures, this.#tried.size + 1)
     for (const key of candidates) {
-      if (this.#tried.has(key) || this.#tried.size >= MOST_SIGNATURES) continue
+      if (this.#tried.has(key) || this.#tried.size >= most) continue
       this.#tried.add(key)
       if (await isSignedBy(this.#jwt, key)) return undefined
     }

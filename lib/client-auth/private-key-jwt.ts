@@ -6,6 +6,8 @@ import { algorithmRefusal, claimsMac, readAssertion } from './assertion.js'
 import type { AuthMethod } from './credentials.js'
 import { KeySearch } from './key-search.js'
 
+/** Signatures that one assertion without `kid` may cost. */
+const MOST_SIGNATURES = 20
 /** Seconds after which a client may try again whose keys could not be had. */
 const RETRY_AFTER = 10
 
@@ -18,13 +20,12 @@ export const privateKeyJwt: AuthMethod = {
     return readAssertion(presented, async (jwt, client, { runtime, guard, keys, address }) => {
       const algs = algsOf(client)
       if (!algs.includes(jwt.alg)) throw algorithmRefusal(algs)
-      await guard.limit(client, address, async () => {
-        const search = new KeySearch(jwt, keys)
-        const refusal = await searchKeys(search, client, runtime.outgoing)
-        // Where no signature was tried, the attempt has cost nothing.
-        if (refusal === undefined || search.hasTried) return refusal
-        throw refusal
-      })
+      const search = new KeySearch(jwt, keys, guard.hasFailedOften(client, address) ? 1 : MOST_SIGNATURES)
+      const refusal = await searchKeys(search, client, runtime.outgoing)
+      if (refusal === undefined) return
+      // Where no signature was tried, the attempt has cost nothing.
+      if (search.hasTried) guard.countFailure(client, address)
+      throw refusal
     })
   },
 }

@@ -95,6 +95,7 @@ export async function answerWithCode(
   const { claimsBeyondScopes } = request
   const claims = request.claims && approvedClaims(request.claims, scopes, claimsBeyondScopes)
   const approvedAt = now()
+  const endsWithLogin = client.backchannelLogoutUri !== undefined && scopes.includes('openid')
   const access = Object.fromEntries(resources.map((resource) => [resource, scopes]))
   const standing = includesAll(known, { ...request, scopes }) ? known : undefined
   // Never the id of a known one: had that been withdrawn meanwhile, its tokens would come back to life.
@@ -108,13 +109,13 @@ export async function answerWithCode(
     ...(claims !== undefined && { claims }),
     ...(codeChallenge !== undefined && { codeChallenge }),
     ...(redirectUriLeftOut && { redirectUriLeftOut }),
+    ...(endsWithLogin && { endsWithLogin }),
   })
-  // Now, and not when the code is redeemed: the login may have ended by then. In the same turn as the code, so that both are one commit.
+  // Now, and not when the code is redeemed: the login may have ended by then. In the same turn as the first write for the code.
   const { session } = authentication
-  const signsIn = scopes.includes('openid')
   const [grantId] = await Promise.all([
     keep(record, standing ? undefined : fresh),
-    signsIn ? rememberSession(runtime, client, { userId, session }) : undefined,
+    endsWithLogin ? rememberSession(runtime, client, { userId, session }) : undefined,
   ])
   if (grantId === undefined) return undefined
   if (asked) emit('consent.approved', { clientId, userId, grantId, scopes })

@@ -57,6 +57,7 @@ export const authorizationCode: GrantType = {
       successors.push(refreshTokenRecord(refresh, lineage, refreshTokenDataOf(code)))
     }
     const idToken = await idTokenFor(runtime, client, code, { user, scopes, access })
+    if (await hasSignedOut(runtime, code)) throw signedOut()
     const consumed = await runtime.store.consume(record.id, { now }, successors)
     if (!consumed.won) {
       throw consumed.record?.usedAt === undefined
@@ -64,7 +65,10 @@ export const authorizationCode: GrantType = {
         : await revokeAfterReuse(runtime, record, code)
     }
 
-    if (idToken !== undefined) await refuseAfterLogout(runtime, client, record, code)
+    if (await hasSignedOut(runtime, code)) {
+      await runtime.store.revokeFamily(lineage.familyId, familyExpiry(record, lifetimes))
+      throw signedOut()
+    }
     // Signing in is all that some clients do.
     if (idToken !== undefined) noteUse(runtime, record, '/token')
     runtime.emit('token.issued', { ...owner(code), grantId: lineage.grantId, grantType: this.name, scopes })
@@ -72,17 +76,20 @@ export const authorizationCode: GrantType = {
   },
 }
 
-/** Who has signed out while the code was on its way must not be signed in by it: the client has been told, and nobody would tell it again. */
-async function refuseAfterLogout(
-  { store, settings }: Runtime,
-  client: AuthenticatedClient,
-  record: FoundRecord,
-  { userId, authentication }: CodeData,
-): Promise<void> {
-  if (client.backchannelLogoutUri === undefined) return
-  if (await store.hasSession(sessionKey(userId, authentication.session), client.id)) return
-  await store.revokeFamily(lineageOf(record).familyId, familyExpiry(record, settings.lifetimes))
-  throw invalidGrant('The user has signed out since. Start a new authorization.', 'signed_out')
+/**
+ * Who has signed out while the code was on its way must not be signed in by it: the client has been told, and nobody would tell it
+ * again. Asked once before the code is used up, and once after, since they may do so in between.
+ */
+async function hasSignedOut(
+  { store }: Runtime,
+  { clientId, userId, authentication, endsWithLogin }: CodeData,
+): Promise<boolean> {
+  if (!endsWithLogin) return false
+  return !(await store.hasSession(sessionKey(userId, authentication.session), clientId))
+}
+
+function signedOut(): OAuthError {
+  return invalidGrant('The user has signed out since. Start a new authorization.', 'signed_out')
 }
 
 function refreshTokenDataOf(code: CodeData): RefreshTokenData {

@@ -37,13 +37,16 @@ export class DocumentCache {
 
   /** `fresh` passes over a document that is still fresh. @throws whatever `ask` throws. */
   async get(url: string, fresh: boolean, ask: Ask): Promise<FetchedJson> {
-    const running = this.#running.get(url)
-    if (running) return running
     const now = this.#now()
     const entry = this.#entry(url, now)
     const { kept } = entry
+    const good = kept && this.#freshness.isFresh(kept) ? kept : undefined
+    // Before a question under way is shared: it may be a stranger's, and fail.
+    if (good && !fresh) return { body: good.body, cached: true }
+    const running = this.#running.get(url)
+    if (running) return running
     const again = fresh && now - entry.freshAt >= FRESH_AGAIN
-    if (kept && !again && this.#freshness.isFresh(kept)) return { body: kept.body, cached: true }
+    if (good && !again) return { body: good.body, cached: true }
     if (entry.times >= MOST_OFTEN.times) {
       if (entry.failure !== undefined || !kept) throw entry.failure
       return { body: kept.body, cached: true }

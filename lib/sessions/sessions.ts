@@ -2,6 +2,7 @@ import { findClient } from '../clients/find.js'
 import type { HostRequest } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Client, ClientSession } from '../store/records.js'
+import type { Store } from '../store/store.js'
 import { sessionKey } from '../tokens/authentication.js'
 import { anId } from '../validation.js'
 import { loginOfSession } from './client-session.js'
@@ -23,7 +24,9 @@ export class Sessions {
    * because of them.
    */
   end({ userId, session }: Login): Promise<number> {
-    return this.#end({ session: sessionKey(userId, session) })
+    const unnamed = { session: sessionKey(userId, undefined) }
+    // Which login a session belongs to that was noted without one, nobody can tell any more: it ends with the first.
+    return this.#end(session === undefined ? [unnamed] : [{ session }, unnamed])
   }
 
   /** The host is about to end the login of this browser. Its sign-out must not depend on ours, so what fails is reported and no more. */
@@ -43,7 +46,7 @@ export class Sessions {
   /** The host has ended all sessions of a user. Answers how many clients are told. */
   async logoutUser(given: string | number): Promise<number> {
     const userId = anId('logoutUser(userId)', given)
-    const told = await this.#end({ userId })
+    const told = await this.#end([{ userId }])
     this.#runtime.emit('session.ended', { userId, by: 'host' })
     return told
   }
@@ -53,15 +56,15 @@ export class Sessions {
     return this.#delivery.close()
   }
 
-  async #end(which: { readonly session: string } | { readonly userId: string }): Promise<number> {
+  async #end(which: readonly Parameters<Store['endSessions']>[0][]): Promise<number> {
     const { store, now } = this.#runtime
-    const ended = await store.endSessions(which)
+    const ended = (await Promise.all(which.map((filter) => store.endSessions(filter)))).flat()
     const live = ended.filter(({ expiresAt }) => expiresAt > now())
     const clients = await this.#clientsToTell(new Set(live.map(({ clientId }) => clientId)))
+    const [all] = which.flatMap((filter) => ('userId' in filter ? [filter.userId] : []))
     for (const client of clients) {
       const sessions = live.filter(({ clientId }) => clientId === client.id)
-      const logins =
-        'userId' in which ? loginsToName(client, which.userId, sessions) : sessions.map(loginOfSession)
+      const logins = all === undefined ? sessions.map(loginOfSession) : loginsToName(client, all, sessions)
       for (const login of logins) this.#delivery.send({ client, login })
     }
     return clients.length

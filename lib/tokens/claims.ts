@@ -46,9 +46,9 @@ async function claimsOfScopes(
   }
   return Object.fromEntries(
     Object.entries(given).filter(([name, value]) => {
-      if (RESERVED.includes(name) || isEmpty(name, value)) return false
+      if (RESERVED.includes(name) || value === undefined || value === null || value === '') return false
       const scope = scopeOfClaim(name)
-      if (scope === undefined || scopes.includes(scope) || allowed.includes(name)) return true
+      if (scope === undefined || scopes.includes(scope) || allowed.includes(name)) return !isEmpty(name, value)
       warnOfForeignClaim(emit, name, scope)
       return false
     }),

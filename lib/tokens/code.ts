@@ -18,6 +18,8 @@ export interface CodeData {
   readonly nonce?: string
   readonly claims?: ClaimsRequest
   readonly authentication: Authentication
+  /** Whether the client is told when the login ends, so that the code ends with it. */
+  readonly endsWithLogin?: boolean
   /** When the user approved, in milliseconds. */
   readonly approvedAt: number
   /** How often it was presented with a verifier that does not match. */

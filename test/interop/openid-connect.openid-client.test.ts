@@ -1,9 +1,10 @@
+import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import * as openid from 'openid-client'
 import { Agent, inputValue, type Page } from '../support/agent.js'
 import { clients, csjSecret, pkjKey } from '../support/clients.js'
 import { decide, destination, redirectUriOf, signedIn } from '../support/flow.js'
 import { formPosted } from '../support/form-post.js'
-import { type Host, startHost } from '../support/host.js'
+import { type Host, type HostOptions, startHost } from '../support/host.js'
 
 const OUT = 'https://rp.example/signed-out'
 const API = 'https://api.example/photos'
@@ -41,10 +42,11 @@ async function discover(
   id: string,
   auth: openid.ClientAuth = openid.ClientSecretBasic('ours-secret'),
   metadata: Partial<openid.ClientMetadata> = {},
+  issuer = host.issuer,
 ): Promise<openid.Configuration> {
   // Signatures of ID tokens and userinfo are checked too, against /jwks.
   const execute = [openid.allowInsecureRequests, openid.enableNonRepudiationChecks]
-  return openid.discovery(new URL(host.issuer), id, metadata, auth, { execute })
+  return openid.discovery(new URL(issuer), id, metadata, auth, { execute })
 }
 
 interface Checks {
@@ -198,6 +200,40 @@ describe('a sign-in without a page', () => {
       error,
     })
   })
+})
+
+test('DISC-10 who holds a copy of the JWK Set verifies what was signed before oauth.keys.rotate() and after it, and need not ask again', async () => {
+  // Keys that are generated, because those of the host's own do not rotate.
+  const provider = { keys: undefined } as unknown as NonNullable<HostOptions['provider']>
+  const rotating = await startHost({ provider })
+  try {
+    const auth = openid.ClientSecretBasic('conf-secret')
+    const config = await discover('conf', auth, {}, rotating.issuer)
+    const asked: string[] = []
+    config[openid.customFetch] = (url, options) => {
+      asked.push(new URL(url).pathname)
+      return fetch(url, options as RequestInit)
+    }
+    const agent = await signedIn(rotating, 'alice')
+    const before = await signIn(config, {}, { agent })
+    await rotating.oauth.keys.rotate()
+    const after = await signIn(config, {}, { agent })
+    const renewed = await openid.refreshTokenGrant(config, before.tokens.refresh_token ?? '')
+    const [old, ...recent] = [before.tokens, after.tokens, renewed].map(({ id_token = '' }) => id_token)
+    const kids = [old, ...recent].map((jwt = '') => decodeProtectedHeader(jwt).kid)
+    expect(kids[1]).not.toBe(kids[0])
+    expect(kids[2]).toBe(kids[1])
+    expect(asked.filter((path) => path.endsWith('/jwks'))).toHaveLength(1)
+
+    // Who asks for the keys only now can still verify what was signed with the old one.
+    const late = createRemoteJWKSet(new URL(config.serverMetadata().jwks_uri ?? ''))
+    for (const jwt of [old ?? '', ...recent]) {
+      const { payload } = await jwtVerify(jwt, late, { issuer: rotating.issuer, audience: 'conf' })
+      expect(payload.sub).toBe('alice')
+    }
+  } finally {
+    await rotating.close()
+  }
 })
 
 describe('signing out by the URL that the library builds', () => {
