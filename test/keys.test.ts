@@ -27,6 +27,24 @@ const OPERATIONS = Object.getOwnPropertyNames(SqliteStore.prototype).filter(
   (name) => name !== 'constructor',
 ) as (keyof Store)[]
 
+/** To make RSA keys takes most of the time here, so each test gets those that an earlier one has made, and no two of its own alike. */
+const made: Promise<unknown>[] = []
+let taken = 0
+const generateKey = crypto.subtle.generateKey.bind(crypto.subtle) as (...how: unknown[]) => Promise<unknown>
+Object.defineProperty(crypto.subtle, 'generateKey', {
+  configurable: true,
+  writable: true,
+  value: (...how: [{ name: string }, ...unknown[]]) => {
+    if (!how[0].name.startsWith('RSA')) return generateKey(...how)
+    const index = taken++
+    made[index] ??= generateKey(...how)
+    return made[index]
+  },
+})
+beforeEach(() => {
+  taken = 0
+})
+
 const folder = mkdtempSync(path.join(tmpdir(), 'oauth-keys-'))
 let files = 0
 const hosts: Host[] = []
@@ -176,6 +194,7 @@ describe('GET /jwks', () => {
   })
 
   test('keys are made without holding up the event loop', async () => {
+    taken = made.length
     let turns = 0
     let running = true
     const turn = () => {

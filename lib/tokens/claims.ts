@@ -48,7 +48,8 @@ async function claimsOfScopes(
     Object.entries(given).filter(([name, value]) => {
       if (RESERVED.includes(name) || value === undefined || value === null || value === '') return false
       const scope = scopeOfClaim(name)
-      if (scope === undefined || scopes.includes(scope) || allowed.includes(name)) return !isEmpty(name, value)
+      if (scope === undefined || scopes.includes(scope) || allowed.includes(name))
+        return !isEmpty(name, value)
       warnOfForeignClaim(emit, name, scope)
       return false
     }),
