@@ -115,7 +115,8 @@ describe('signing', () => {
       Array.from({ length: 100 }, (_, count) => keys.sign({ count }, { alg: 'RS256', typ: 'JWT' })),
     )
     running = false
-    expect(turns).toBeGreaterThan(20)
+    // Were it done on this thread, there would be one at the most.
+    expect(turns).toBeGreaterThan(2)
   })
 })
 
@@ -140,6 +141,7 @@ describe('verifying', () => {
   test('what another process signed with a key that is not known here yet verifies, and guessing does not cost a look each', async () => {
     const one = keySet()
     const late = keySet(one.store)
+    late.clock.time = one.clock.time
     await Promise.all([one.keys.published(), late.keys.published()])
     await one.keys.rotate()
     const [, , newest] = (await one.keys.list()).filter(({ alg }) => alg === 'ES256')
