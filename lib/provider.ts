@@ -7,7 +7,7 @@ import { createEvents, type ProviderEmitter } from './events.js'
 import { type Grants, grantRegistry } from './grant-registry.js'
 import { HostCheck } from './http/host-check.js'
 import { PageWriter } from './http/pages.js'
-import { createRouter, handlersOf } from './http/router.js'
+import { createRouter, handlersOf, metadataDocument } from './http/router.js'
 import { compileTemplates } from './http/templates.js'
 import { KeySet } from './keys/key-set.js'
 import { SIGNING_ALGS } from './keys/keys.js'
@@ -98,7 +98,7 @@ export function oauthProvider<User extends object = HostUser>(
 
   const sessions = new Sessions(runtime)
   const routes = routeTable(runtime, sessions)
-  const metadata = serverMetadata(settings, endpointsOf(routes), keys.algs)
+  const metadata = metadataDocument(serverMetadata(settings, endpointsOf(routes), keys.algs))
   const pages = new PageWriter(settings, emit, template)
   const hostCheck = new HostCheck(settings, emit)
   const router = createRouter(handlersOf(routes, metadata, pages, emit), (req) => hostCheck.look(req))

@@ -1,14 +1,14 @@
 import type { Emit } from '../events.js'
-import { documentEndpoint } from '../http/machine.js'
+import { documentEndpoint, type PublicDocument } from '../http/machine.js'
 import { METADATA_PATHS, metadataDocument } from '../http/router.js'
 import type { Middleware } from '../middleware.js'
 import type { Settings } from '../settings.js'
 import { resourceMetadata } from './metadata.js'
 
 /** The forms with the issuer's or the resource's path behind the well-known one (RFC 8414 §3.1, §5, RFC 9728 §3.1). */
-export function wellKnown(settings: Settings, metadata: object, emit: Emit): Middleware {
+export function wellKnown(settings: Settings, metadata: PublicDocument, emit: Emit): Middleware {
   const servers = METADATA_PATHS.map((path) => path + settings.mount)
-  const serverDocument = documentEndpoint('wellKnown', metadataDocument(metadata), emit)
+  const serverDocument = documentEndpoint('wellKnown', metadata, emit)
   const resource = '/.well-known/oauth-protected-resource'
   return (req, res, next) => {
     const path = (req as { path?: string }).path ?? ''

@@ -39,7 +39,7 @@ export const authorizationCode: GrantType = {
     if (!record.alive) throw withdrawn()
     if (codeExpiry(record) <= now)
       throw invalidGrant('The code has expired. Start a new authorization.', 'code_expired')
-    const granted = { ...code, scopes: stillAllowed(code.scopes, client, runtime.settings) }
+    const granted = stillAllowed(code, client, runtime.settings)
     const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
     const user = await requireUser(runtime, code.userId)
 
@@ -48,7 +48,7 @@ export const authorizationCode: GrantType = {
     const signing = await signingFor(runtime, audience)
     const handle = mintHandle(now + lifetimes.accessToken * 1000)
     const access = await inFormat(runtime, client, handle, code, { audience, scopes, signing })
-    const data = accessTokenDataOf(runtime, client, code, { audience, scopes })
+    const data = accessTokenDataOf(granted, { audience, scopes })
     const successors = [accessTokenRecord(access, lineage, data)]
     const refresh = client.grantTypes.includes('refresh_token')
       ? mintHandle(refreshTokenExpiry(now, code.approvedAt, lifetimes))
@@ -56,7 +56,7 @@ export const authorizationCode: GrantType = {
     if (refresh !== undefined) {
       successors.push(refreshTokenRecord(refresh, lineage, refreshTokenDataOf(code)))
     }
-    const idToken = await idTokenFor(runtime, client, code, { user, scopes, access })
+    const idToken = await idTokenFor(runtime, client, granted, { user, scopes, access })
     if (await hasSignedOut(runtime, code)) throw signedOut()
     const consumed = await runtime.store.consume(record.id, { now }, successors)
     if (!consumed.won) {

@@ -1,6 +1,4 @@
-import { allowedClaims } from '../authorization/claims-request.js'
 import { accessTokenFormat, scopesAt } from '../authorization/resource.js'
-import { scopesOf } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import type { HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
@@ -22,12 +20,10 @@ export interface Granted {
 
 /** What the record of an access token says. */
 export function accessTokenDataOf(
-  runtime: Runtime,
-  client: AuthenticatedClient,
   { clientId, userId, claims }: Granted,
   { scopes, audience }: Narrowed,
 ): AccessTokenData {
-  const named = scopes.includes('openid') ? stillAllowedClaims(runtime, client, claims?.userinfo) : []
+  const named = scopes.includes('openid') ? (claims?.userinfo ?? []) : []
   return { clientId, userId, scopes, audience, ...(named.length > 0 && { claims: named }) }
 }
 
@@ -64,16 +60,6 @@ export async function idTokenFor(
   }: { readonly user: HostUser; readonly scopes: readonly string[]; readonly access: Handle },
 ): Promise<string | undefined> {
   if (!scopes.includes('openid')) return undefined
-  const named = claims && { ...claims, idToken: stillAllowedClaims(runtime, client, claims.idToken) }
-  const signedIn = { userId, user, scopes, authentication, claims: named, nonce }
+  const signedIn = { userId, user, scopes, authentication, named: claims?.idToken, nonce }
   return idToken(runtime, client, signedIn, access.value)
-}
-
-/** What was asked for by name, without that whose scope the host has since taken from the client. */
-function stillAllowedClaims(
-  { settings }: Runtime,
-  client: AuthenticatedClient,
-  names: readonly string[] = [],
-): readonly string[] {
-  return allowedClaims(names, scopesOf(client, settings))
 }

@@ -1,8 +1,10 @@
+import { allowedClaims } from '../authorization/claims-request.js'
 import { narrowedResources, scopesFor } from '../authorization/resource.js'
 import { scopesOf } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
 import type { Settings } from '../settings.js'
+import type { ClaimsRequest } from '../standard-claims.js'
 import { invalidGrant } from './refusal.js'
 
 /** What one access token is for. */
@@ -28,14 +30,27 @@ export function narrow(
   })
 }
 
+interface Granted {
+  readonly scopes: readonly string[]
+  readonly claims?: ClaimsRequest
+}
+
 /** What the user granted, without what the host has since taken from the client or from its scopes. */
-export function stillAllowed(
-  scopes: readonly string[],
+export function stillAllowed<G extends Granted>(
+  granted: G,
   client: AuthenticatedClient,
   settings: Settings,
-): readonly string[] {
+): G {
   const allowed = scopesOf(client, settings)
-  const left = scopes.filter((name) => allowed.includes(name))
-  if (left.length > 0) return left
-  throw invalidGrant('This client may no longer ask for what was granted.', 'scope_gone')
+  const scopes = granted.scopes.filter((name) => allowed.includes(name))
+  if (scopes.length === 0)
+    throw invalidGrant('This client may no longer ask for what was granted.', 'scope_gone')
+  const { claims } = granted
+  if (claims === undefined) return { ...granted, scopes }
+  const { userinfo, idToken } = claims
+  return {
+    ...granted,
+    scopes,
+    claims: { userinfo: allowedClaims(userinfo, allowed), idToken: allowedClaims(idToken, allowed) },
+  }
 }

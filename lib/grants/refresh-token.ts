@@ -14,6 +14,7 @@ import {
   familyExpiry,
   newRotation,
   type RefreshTokenData,
+  type Rotation,
   refreshTokenData,
   refreshTokenExpiry,
   refreshTokenRecord,
@@ -21,7 +22,7 @@ import {
 } from '../tokens/refresh-token.js'
 import { noteUse } from '../tokens/use.js'
 import type { GrantType } from './grant-type.js'
-import { accessTokenDataOf, idTokenFor, inFormat, signingFor } from './issued.js'
+import { accessTokenDataOf, type Granted, idTokenFor, inFormat, signingFor } from './issued.js'
 import { type Narrowed, narrow, stillAllowed } from './narrowing.js'
 import { invalidGrant } from './refusal.js'
 import { requireUser } from './user.js'
@@ -40,10 +41,11 @@ export const refreshToken: GrantType = {
       throw await revokeAfterReuse(runtime, presented)
     if (expiryOf(record.id) <= now)
       throw invalidGrant('The refresh token has expired.', 'refresh_token_expired')
-    const asked = narrowedScopes(parameters.get('scope'), stillAllowed(data.scopes, client, runtime.settings))
+    const granted = stillAllowed(data, client, runtime.settings)
+    const asked = narrowedScopes(parameters.get('scope'), granted.scopes)
     checkStillHosted(data, runtime)
-    const granted = { scopes: asked, resources: data.resources }
-    const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
+    const wanted = { scopes: asked, resources: data.resources }
+    const { audience, scopes } = narrow(wanted, parameters.all('resource'), runtime.settings)
     const user = await requireUser(runtime, data.userId)
 
     const { lifetimes } = runtime.settings
@@ -58,17 +60,36 @@ export const refreshToken: GrantType = {
         refresh: refreshTokenExpiry(now, data.approvedAt, lifetimes),
       },
     )
-    const access = await inFormat(runtime, client, rotation.access, data, rotation)
-    const idToken = await idTokenFor(runtime, client, data, { user, scopes, access })
+    const tokens = await tokensOf(runtime, client, { granted, user }, rotation)
     const { won, record: found } = await runtime.store.consume(record.id, { now, trace }, [
-      accessTokenRecord(access, lineage, accessTokenDataOf(runtime, client, data, rotation)),
+      accessTokenRecord(tokens.access, lineage, accessTokenDataOf(granted, rotation)),
       refreshTokenRecord(rotation.refresh, lineage, data),
     ])
-    if (!won) return repeat(runtime, client, { presented, user }, found, { parameters, scopes, audience })
+    if (!won) {
+      const asking = { presented, granted, user }
+      return repeat(runtime, client, asking, found, { parameters, scopes, audience })
+    }
     noteUse(runtime, record, '/token')
     runtime.emit('token.issued', { ...owner, grantId: lineage.grantId, grantType: this.name, scopes })
-    return tokenAnswer({ ...rotation, access, idToken }, now)
+    return tokenAnswer(tokens, now)
   },
+}
+
+interface Asking {
+  readonly granted: Granted
+  readonly user: HostUser
+}
+
+/** What a rotation gives: the access token in the format of its resources, and the ID token that goes with it. */
+async function tokensOf(
+  runtime: Runtime,
+  client: AuthenticatedClient,
+  { granted, user }: Asking,
+  rotation: Rotation,
+): Promise<Rotation & { readonly idToken: string | undefined }> {
+  const access = await inFormat(runtime, client, rotation.access, granted, rotation)
+  const idToken = await idTokenFor(runtime, client, granted, { user, scopes: rotation.scopes, access })
+  return { ...rotation, access, idToken }
 }
 
 interface PresentedRefreshToken {
@@ -107,7 +128,7 @@ function withinGrace({ usedAt = 0 }: FoundRecord, { settings, now }: Runtime): b
 async function repeat(
   runtime: Runtime,
   client: AuthenticatedClient,
-  { presented, user }: { readonly presented: PresentedRefreshToken; readonly user: HostUser },
+  { presented, granted, user }: Asking & { readonly presented: PresentedRefreshToken },
   used: FoundRecord | undefined,
   asked: Narrowed & { readonly parameters: Parameters },
 ): Promise<TokenAnswer> {
@@ -117,10 +138,8 @@ async function repeat(
     const successor = await runtime.store.find(rotation.refresh.id)
     if (successor !== undefined && successor.usedAt === undefined) {
       checkSame(rotation, asked)
-      const { scopes } = rotation
-      const access = await inFormat(runtime, client, rotation.access, presented.data, rotation)
-      const idToken = await idTokenFor(runtime, client, presented.data, { user, scopes, access })
-      return tokenAnswer({ ...rotation, access, idToken }, runtime.now())
+      const tokens = await tokensOf(runtime, client, { granted, user }, rotation)
+      return tokenAnswer(tokens, runtime.now())
     }
   }
   throw await revokeAfterReuse(runtime, presented)

@@ -50,13 +50,12 @@ export interface Handlers {
 
 export function handlersOf(
   routes: readonly Route[],
-  metadata: object,
+  metadata: PublicDocument,
   pages: PageWriter,
   emit: Emit,
 ): Handlers {
   const machines = new Map<string, MachineHandler>()
-  for (const path of METADATA_PATHS)
-    machines.set(path, documentEndpoint(path, metadataDocument(metadata), emit))
+  for (const path of METADATA_PATHS) machines.set(path, documentEndpoint(path, metadata, emit))
   const handlers = new Map<string, RequestHandler>()
   for (const route of routes) {
     const { path } = route

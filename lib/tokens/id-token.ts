@@ -3,7 +3,6 @@ import { SIGNING_ALGS } from '../keys/keys.js'
 import type { SigningAlg } from '../keys/signing-keys.js'
 import type { HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
-import type { ClaimsRequest } from '../standard-claims.js'
 import type { Client } from '../store/records.js'
 import { type Authentication, authenticationClaims } from './authentication.js'
 import { type Claims, claimsOf } from './claims.js'
@@ -14,7 +13,8 @@ export interface SignedIn {
   readonly user: HostUser
   readonly scopes: readonly string[]
   readonly authentication: Authentication
-  readonly claims?: ClaimsRequest | undefined
+  /** Claims that were asked for by name. */
+  readonly named?: readonly string[] | undefined
   readonly nonce?: string | undefined
 }
 
@@ -53,9 +53,8 @@ export function signingAlgOf({ idTokenSignedResponseAlg }: Client): SigningAlg {
 async function userClaims(
   runtime: Runtime,
   client: Client,
-  { user, scopes, claims }: SignedIn,
+  { user, scopes, named = [] }: SignedIn,
 ): Promise<Claims> {
-  const named = claims?.idToken ?? []
   const all = (client.idTokenClaims ?? runtime.settings.idTokenClaims) === 'scopes'
   if (!all && named.length === 0) return {}
   const found = await claimsOf(runtime, user, scopes, named)
