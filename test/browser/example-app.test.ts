@@ -7,6 +7,7 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { startPhotoApp } from '../../example-app/photo-app/index.js'
 import { startPrintShop } from '../../example-app/print-shop/index.js'
 import { launchBrowser } from '../support/chromium.js'
+import { findings as findingsOn } from './page-checks.js'
 
 const passwords = { alice: 'wonderland', bob: 'can-we-fix-it' }
 
@@ -479,10 +480,7 @@ async function sessionId(of = 'photos.sid') {
 
 async function findings() {
   await page.evaluate(axe.source)
-  const { violations } = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; nodes: { html: string }[] }[]
-  }
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+  return findingsOn(page)
 }
 
 /** Two ports that nobody listens on: the provider must know its address before it listens there. */

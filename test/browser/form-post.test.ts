@@ -3,11 +3,12 @@ import { createServer, type Server } from 'node:https'
 import type { Express } from 'express'
 import helmet from 'helmet'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { selfSignedCertificate } from '../support/certificate.js'
 import { launchBrowser } from '../support/chromium.js'
 import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
-import { listen, selfSigned } from './relying-party.js'
+import { listen } from './relying-party.js'
 
 /** What a callback was sent. */
 interface Arrival {
@@ -32,9 +33,9 @@ beforeAll(async () => {
   const hosts = { beforeSession: (app: Express) => app.use(helmet()), before: mountLoginPage }
   local = await startHost(hosts)
   secure = await startHost({ ...hosts, provider: { issuer: 'https://photos.example/oauth' } })
-  const web = createServer(selfSigned('rp.example'), callback)
+  const web = createServer(selfSignedCertificate('rp.example'), callback)
   const native = createHttpServer(callback)
-  const tls = createServer(selfSigned('photos.example'), secure.app)
+  const tls = createServer(selfSignedCertificate('photos.example'), secure.app)
   servers.push(web, native, tls)
   const address = await listen(web)
   loopback = `http://${await listen(native)}/cb`

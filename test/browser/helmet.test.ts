@@ -2,11 +2,12 @@ import { createServer, type Server } from 'node:https'
 import type { Express } from 'express'
 import helmet from 'helmet'
 import type { Browser, BrowserContext, Page, Request } from 'playwright-core'
+import { selfSignedCertificate } from '../support/certificate.js'
 import { launchBrowser } from '../support/chromium.js'
 import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
-import { listen, type RelyingParty, selfSigned, startRelyingParty } from './relying-party.js'
+import { listen, type RelyingParty, startRelyingParty } from './relying-party.js'
 
 const POPUP_OPENER = `<!DOCTYPE html><title>Application</title><button>Connect</button><output></output>
 <script>
@@ -32,7 +33,7 @@ beforeAll(async () => {
     before: mountHostPages,
     provider: { issuer: 'https://photos.example/oauth' },
   })
-  tls = createServer(selfSigned('photos.example'), secure.app)
+  tls = createServer(selfSignedCertificate('photos.example'), secure.app)
   browser = await launchBrowser({
     hosts: { 'photos.example': await listen(tls), 'rp.example': rp.address, 'first.example': rp.address },
   })

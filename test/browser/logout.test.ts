@@ -6,6 +6,7 @@ import { launchBrowser } from '../support/chromium.js'
 import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
+import { findings, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
 
 /** A folder to keep pictures of all pages in, for people to look at. */
@@ -187,7 +188,7 @@ describe('looks', () => {
         for (const width of [375, 1280]) {
           await page.emulateMedia({ colorScheme })
           await page.setViewportSize({ width, height: 800 })
-          found.push(...(await findings()))
+          found.push(...(await findings(page)))
           const file = `${name}-${colorScheme}-${width}.png`
           if (pictures) await page.screenshot({ path: path.join(pictures, file), fullPage: true })
         }
@@ -223,10 +224,10 @@ describe('what others wrote is text', () => {
       await page.goto(logout({ client_id: 'hostile', post_logout_redirect_uri: 'https://rp.example/cb' }))
       expect(await page.locator('.account').textContent()).toContain(PAYLOAD)
       expect(await text()).toContain(`${PAYLOAD} asks for this`)
-      expect(await markup()).toEqual([])
+      expect(await markup(page)).toEqual([])
       await press(button)
       expect(await text()).toContain(PAYLOAD)
-      expect(await markup()).toEqual([])
+      expect(await markup(page)).toEqual([])
     }
     expect(complaints).toEqual([])
   })
@@ -247,7 +248,7 @@ describe('what others wrote is text', () => {
         for (const others of [{}, { client_id: 'printer' }]) {
           await page.goto(logout({ ...others, [name]: value }))
           expect(new URL(page.url()).origin).toBe(host.origin)
-          expect(await markup()).toEqual([])
+          expect(await markup(page)).toEqual([])
           expect(await page.locator('[href^="javascript:"], [action^="javascript:"]').count()).toBe(0)
           expect(await page.content()).not.toContain('1234321')
         }
@@ -322,18 +323,4 @@ async function focused(): Promise<string> {
   })()`)) as { name: string; outline: string }
   expect(outline).toBe('solid 3px')
   return name
-}
-
-/** Elements that none of our pages has. Only markup that was let in can make them. */
-function markup(): Promise<string[]> {
-  return page.locator('svg, script, img, iframe, [onload]').evaluateAll((found) => {
-    return found.map((element) => (element as unknown as { localName: string }).localName)
-  })
-}
-
-async function findings(): Promise<string[]> {
-  const { violations } = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; nodes: { html: string }[] }[]
-  }
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }

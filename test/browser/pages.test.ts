@@ -9,6 +9,7 @@ import { clients } from '../support/clients.js'
 import { authorizeUrl, callApi, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
+import { findings, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
 
 /** A folder to keep pictures of all pages in, for people to look at. */
@@ -388,7 +389,7 @@ describe('looks', () => {
       for (const width of [375, 1280]) {
         await page.emulateMedia({ colorScheme })
         await page.setViewportSize({ width, height: 800 })
-        found.push(...(await findings()))
+        found.push(...(await findings(page)))
         if (pictures) {
           await page.screenshot({
             path: path.join(pictures, `${name}-${colorScheme}-${width}.png`),
@@ -405,7 +406,7 @@ describe('looks', () => {
   test('control: axe finds fault with a page that has no heading and no landmark', async () => {
     await page.goto(`${host.origin}/login`)
     await page.evaluate(axe.source)
-    expect((await findings()).join()).toMatch(
+    expect((await findings(page)).join()).toMatch(
       /page-has-heading-one.*landmark-one-main|landmark-one-main.*page-has-heading-one/s,
     )
   })
@@ -423,20 +424,20 @@ describe('what others wrote is text', () => {
     for (const part of [page.locator('.account'), page.getByRole('group')]) {
       expect(await part.textContent()).toContain(PAYLOAD)
     }
-    expect(await markup()).toEqual([])
+    expect(await markup(page)).toEqual([])
 
     await page.goto(request('hostile', 'read hostile', { redirect_uri: 'https://rp.example/stay' }))
     await approveAndStay()
     await page.goto(page.url())
     expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(`Back to ${PAYLOAD}`)
-    expect(await markup()).toEqual([])
+    expect(await markup(page)).toEqual([])
 
     await page.goto(`${host.issuer}/authorized-applications`)
     expect(await page.getByRole('heading', { level: 2 }).textContent()).toBe(PAYLOAD)
     expect(await page.getByRole('article').getByRole('list').textContent()).toContain(PAYLOAD)
     expect(await page.getByRole('article').getByRole('link').textContent()).toBe(HOSTILE_URI)
     expect(await page.getByRole('article').getByRole('link').getAttribute('href')).toBe(HOSTILE_URI)
-    expect(await markup()).toEqual([])
+    expect(await markup(page)).toEqual([])
   })
 
   const parameters = [
@@ -466,7 +467,7 @@ describe('what others wrote is text', () => {
         expect([host.origin, 'https://rp.example']).toContain(new URL(page.url()).origin)
         if (!page.url().startsWith(host.origin)) continue
         shown.add(parameter)
-        expect(await markup()).toEqual([])
+        expect(await markup(page)).toEqual([])
         expect(await page.locator('[href^="javascript:"], [action^="javascript:"]').count()).toBe(0)
         expect(await page.content()).not.toContain('1234321')
       }
@@ -483,7 +484,7 @@ describe('what others wrote is text', () => {
     await restart({ render: (_page, { client }) => `<h1>${(client as { name: string }).name}</h1>` })
     await signIn('alice')
     await page.goto(request('hostile'))
-    expect((await markup()).sort()).toEqual(['script', 'svg'])
+    expect((await markup(page)).sort()).toEqual(['script', 'svg'])
     expect(complaints.filter((complaint) => complaint.includes('a script ran'))).toEqual([])
     expect(complaints.filter((complaint) => complaint.includes('Content Security Policy'))).toHaveLength(2)
   })
@@ -634,18 +635,4 @@ async function focused(): Promise<string> {
 /** Presses the button although the callback leaves the browser where it is. */
 async function approveAndStay(button = 'Approve') {
   await Promise.all([page.waitForEvent('requestfailed'), page.getByRole('button', { name: button }).click()])
-}
-
-/** Elements that none of our pages has. Only markup that was let in can make them. */
-function markup(): Promise<string[]> {
-  return page.locator('svg, script, img, iframe, [onload]').evaluateAll((found) => {
-    return found.map((element) => (element as unknown as { localName: string }).localName)
-  })
-}
-
-async function findings(): Promise<string[]> {
-  const { violations } = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; nodes: { html: string }[] }[]
-  }
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }

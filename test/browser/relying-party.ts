@@ -1,8 +1,8 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { selfSignedCertificate } from '../support/certificate.js'
 
 /** The other side: web applications on real TLS, for browsers apply form-action and COOP to what comes over the network. */
 export interface RelyingParty {
@@ -33,7 +33,7 @@ export async function startRelyingParty(pages: Record<string, string> = {}): Pro
       res.setHeader('Content-Type', 'text/html; charset=utf-8')
       res.end(pages[url.pathname] ?? CALLBACK)
     }
-  const web = createTlsServer(selfSigned('rp.example'), answer('https'))
+  const web = createTlsServer(selfSignedCertificate('rp.example'), answer('https'))
   const native = createHttpServer(answer('http'))
   return {
     address: await listen(web),
@@ -54,33 +54,4 @@ export async function startRelyingParty(pages: Record<string, string> = {}): Pro
 export async function listen(server: Server): Promise<string> {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-/** RFC 5280 §4.1, the least that TLS takes. Made anew each time: a private key in a repository only alarms its readers. */
-export function selfSigned(host: string): { key: string; cert: string } {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const ecdsaWithSha256 = sequence(Buffer.from('06082a8648ce3d040302', 'hex'))
-  const commonName = sequence(Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from(host)))
-  const name = sequence(der(0x31, commonName))
-  const validity = sequence(...['200101000000Z', '491231235959Z'].map((time) => der(0x17, Buffer.from(time))))
-  const spki = publicKey.export({ type: 'spki', format: 'der' })
-  const serialNumber = der(0x02, Buffer.from([1]))
-  const toBeSigned = sequence(serialNumber, ecdsaWithSha256, name, validity, name, spki)
-  const signature = der(0x03, Buffer.from([0]), sign('sha256', toBeSigned, privateKey))
-  const cert = sequence(toBeSigned, ecdsaWithSha256, signature).toString('base64')
-  return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    cert: `-----BEGIN CERTIFICATE-----\n${cert.match(/.{1,64}/g)?.join('\n')}\n-----END CERTIFICATE-----\n`,
-  }
-}
-
-function sequence(...parts: Buffer[]): Buffer {
-  return der(0x30, ...parts)
-}
-
-function der(tag: number, ...parts: Buffer[]): Buffer {
-  const content = Buffer.concat(parts)
-  const { length } = content
-  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...size]), content])
 }

@@ -112,3 +112,12 @@ export function getRaw(host: Pick<Host, 'origin'>, path: string, agent?: Agent):
     sent.end()
   })
 }
+
+/** Headers by which a request may claim to have come to another host. */
+export const FORGED: Readonly<Record<string, string>> = {
+  'x-forwarded-host': 'evil.example',
+  'x-forwarded-proto': 'gopher',
+  'x-forwarded-prefix': '/evil',
+  forwarded: 'host=evil.example;proto=https',
+  'x-original-url': '/evil',
+}

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 
-/** A certificate that nobody but its own key vouches for, as PEM (RFC 5280), for TLS servers of tests. */
+/** A certificate that nobody but its own key vouches for, as PEM (RFC 5280), for TLS servers of tests. Made anew each time: a private key in a repository only alarms its readers. */
 export function selfSignedCertificate(name: string): { readonly key: string; readonly cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ecdsaWithSha256 = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02))
