@@ -21,6 +21,7 @@ import {
 } from './support/flow.js'
 import { readFormPost } from './support/form-post.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
+import { LOGOUT_PARAMETERS } from './support/openid.js'
 
 let host: Host
 let alice: Agent
@@ -90,15 +91,7 @@ const AUTHORIZE = [
   'request_uri',
   'registration',
 ] as const
-const LOGOUT = [
-  'id_token_hint',
-  'client_id',
-  'post_logout_redirect_uri',
-  'state',
-  'logout_hint',
-  'ui_locales',
-  'decision',
-] as const
+const LOGOUT = [...LOGOUT_PARAMETERS, 'decision'] as const
 const TOKEN = [
   'grant_type',
   'code',

@@ -13,6 +13,7 @@ import { Agent, type Page } from './support/agent.js'
 import { expectErrorRedirect, expectPageHeaders } from './support/answers.js'
 import { authorizeUrl, callApi, getTokens, refresh, signedIn } from './support/flow.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
+import { LOGOUT_PARAMETERS } from './support/openid.js'
 import { sessionsWithoutId } from './support/sessions-without-id.js'
 
 const OUT = 'https://rp.example/out'
@@ -794,14 +795,7 @@ describe('what others wrote is text', () => {
   test.each(PAYLOADS)('INJ-01 %s in each parameter', async (payload) => {
     await start()
     const good: Parameters = { client_id: 'conf', post_logout_redirect_uri: OUT }
-    for (const name of [
-      'id_token_hint',
-      'client_id',
-      'post_logout_redirect_uri',
-      'state',
-      'logout_hint',
-      'ui_locales',
-    ]) {
+    for (const name of LOGOUT_PARAMETERS) {
       for (const page of [
         await ask({ ...good, [name]: payload }),
         await ask({ [name]: payload }),

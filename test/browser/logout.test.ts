@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { launchBrowser } from '../support/chromium.js'
 import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
+import { LOGOUT_PARAMETERS } from '../support/openid.js'
 import { mountLoginPage } from './login-page.js'
 import { findings, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
@@ -232,18 +233,9 @@ describe('what others wrote is text', () => {
     expect(complaints).toEqual([])
   })
 
-  const names = [
-    'id_token_hint',
-    'client_id',
-    'post_logout_redirect_uri',
-    'state',
-    'logout_hint',
-    'ui_locales',
-  ]
-
   test('INJ-01 INJ-04 no parameter of the request becomes markup, code or an address', async () => {
     await begin()
-    for (const name of names) {
+    for (const name of LOGOUT_PARAMETERS) {
       for (const value of [PAYLOAD, 'javascript:alert(1)', `'-alert(1)-'`]) {
         for (const others of [{}, { client_id: 'printer' }]) {
           await page.goto(logout({ ...others, [name]: value }))

@@ -226,3 +226,13 @@ export function forge(
 }
 
 export const OWN_HEADER = { alg: 'RS256', typ: 'JWT', kid: 'test-RS256' }
+
+/** The parameters of a logout request (RP-Initiated Logout §2). */
+export const LOGOUT_PARAMETERS = [
+  'id_token_hint',
+  'client_id',
+  'post_logout_redirect_uri',
+  'state',
+  'logout_hint',
+  'ui_locales',
+] as const
