@@ -8,6 +8,8 @@ export default {
   testEnvironment: 'node',
   testTimeout: 120_000,
   maxWorkers: 2,
+  testSequencer: '<rootDir>/.build/slowest-first.js',
+  globalSetup: '<rootDir>/test/support/before-all-suites.ts',
   moduleNameMapper: {
     '^express-oauth-provider$': '<rootDir>/lib/index.ts',
     '^express-oauth-provider/store-contract$': '<rootDir>/lib/store/contract.ts',

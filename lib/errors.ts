@@ -1,30 +1,39 @@
+import { OutgoingError } from './outgoing/outgoing.js'
+
 /**
  * The error codes that may go over the wire: a closed list, each with the status it has at a machine endpoint.
  * RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6, RFC 7591 §3.2.2,
- * OpenID Connect Core Error Code unmet_authentication_requirements §3.
+ * OpenID Connect Core Error Code unmet_authentication_requirements §3, RFC 8628 §3.5, RFC 9101 §7, RFC 9396 §5, RFC 9449 §5 and §8.
  */
 const STATUS = {
   access_denied: 403,
+  authorization_pending: 400,
   consent_required: 400,
+  expired_token: 400,
   insufficient_scope: 403,
+  invalid_authorization_details: 400,
   invalid_client: 401,
   invalid_client_metadata: 400,
+  invalid_dpop_proof: 400,
   invalid_grant: 400,
   invalid_redirect_uri: 400,
   invalid_request: 400,
+  invalid_request_object: 400,
+  invalid_request_uri: 400,
   invalid_scope: 400,
   invalid_target: 400,
   invalid_token: 401,
   login_required: 400,
   registration_not_supported: 400,
-  request_not_supported: 400,
   request_uri_not_supported: 400,
   server_error: 500,
+  slow_down: 400,
   temporarily_unavailable: 503,
   unmet_authentication_requirements: 400,
   unauthorized_client: 400,
   unsupported_grant_type: 400,
   unsupported_response_type: 400,
+  use_dpop_nonce: 400,
 } as const
 
 /** An error code of the OAuth specifications that this provider answers with. */
@@ -76,6 +85,9 @@ export class OAuthError extends Error {
     return { error: this.code, error_description: this.message }
   }
 }
+
+/** How much of a value from a request a page shows, in characters. */
+export const LONGEST_SHOWN = 500
 
 /**
  * A refusal that no redirect may carry, because the client or its redirect URI is not proven (RFC 6749 §4.1.2.1).
@@ -141,4 +153,23 @@ export function publicError(error: unknown): OAuthError {
     reason: 'unexpected_error',
     cause: error,
   })
+}
+
+/** What failed here behind a refusal, for the event `server.error`. Undefined where nothing did: what the server of somebody else did is told with the refusal. */
+export function failureBehind(refusal: OAuthError): unknown {
+  const { status, cause } = refusal
+  return status < 500 || cause instanceof OutgoingError ? undefined : (cause ?? refusal)
+}
+
+/** What is told of every refusal. */
+export interface ToldRefusal {
+  readonly error: ErrorCode
+  readonly reason: string
+  /** In words what the server of somebody else answered, where that is why. */
+  readonly problem?: string
+}
+
+/** A refusal as its event tells it. */
+export function toldOf({ code, reason, cause }: OAuthError): ToldRefusal {
+  return { error: code, reason, ...(cause instanceof OutgoingError && { problem: cause.message }) }
 }

@@ -3,9 +3,16 @@ import type { ErrorCode } from './errors.js'
 
 /** What `oauth.events` tells the host. No event ever holds a token, a code, a secret or a cookie. Names and reasons are stable. */
 export interface ProviderEvents {
-  /** An authorization request was refused, by redirect or on a page. */
+  /** An authorization request was refused, by redirect or on a page. `problem` says in words what the client's `jwks_uri` answered, where that is why. */
   'authorization.refused': [
-    { clientId?: string; error: ErrorCode; reason: string; redirected: boolean; reference?: string },
+    {
+      clientId?: string
+      error: ErrorCode
+      reason: string
+      redirected: boolean
+      reference?: string
+      problem?: string
+    },
   ]
   /** The browser was sent to the host's login. */
   'login.required': [{ clientId: string }]
@@ -19,16 +26,27 @@ export interface ProviderEvents {
   ]
   /** A code came a second time, valid in all else: what the first use got has been revoked (RFC 6749 §4.1.2). */
   'code.reused': [{ clientId: string; userId: string; grantId: string }]
-  /** Tokens were issued. */
+  /** Tokens were issued. Without `userId` and `grantId` the client speaks for itself (RFC 6749 §4.4). */
   'token.issued': [
-    { clientId: string; userId: string; grantId: string; grantType: string; scopes: readonly string[] },
+    { clientId: string; userId?: string; grantId?: string; grantType: string; scopes: readonly string[] },
   ]
+  /** A client has revoked a token of its own: an access token alone, or a refresh token with all that came of the same authorization (RFC 7009). */
+  'token.revoked': [{ clientId: string; userId?: string; grantId?: string; kind: 'access' | 'refresh' }]
   /** A rotated refresh token came again outside its grace: its family has been revoked (RFC 9700 §4.14.2). */
   'refresh_token.reused': [{ clientId: string; userId: string; grantId: string }]
-  /** The token endpoint refused a request. */
-  'token.refused': [{ clientId?: string; error: ErrorCode; reason: string }]
-  /** An endpoint that clients call themselves (token, userinfo) refused a request for its form alone, its method, its content type, its size; or a page that belongs to no authorization request refused one. `reference` is on that page. */
-  'request.refused': [{ endpoint: string; error: ErrorCode; reason: string; reference?: string }]
+  /** The token endpoint refused a request. `problem` says in words what the `jwks_uri` of the client, or of the issuer of an assertion, answered, where that is why. */
+  'token.refused': [{ clientId?: string; error: ErrorCode; reason: string; problem?: string }]
+  /** An endpoint that clients call themselves refused a request: `/revoke`, `/introspect`, `/par` and `/device_authorization` for any reason, the others for its form alone, its method, its content type, its size; or a page that belongs to no authorization request refused one. `reference` is on that page. `problem` says in words what the client's `jwks_uri` answered, where that is why. */
+  'request.refused': [
+    {
+      endpoint: string
+      error: ErrorCode
+      reason: string
+      clientId?: string
+      reference?: string
+      problem?: string
+    },
+  ]
   /** A client failed to authenticate. `problem` says in words what its `jwks_uri` answered, where that was of no use. */
   'client.authentication_failed': [{ clientId?: string; reason: string; address: string; problem?: string }]
   /** `requireToken` or the userinfo endpoint refused a request. */

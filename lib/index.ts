@@ -1,7 +1,8 @@
 import type { TokenAuth } from './middleware.js'
 
+export type { Actor } from './actor.js'
 export type { Awaitable } from './awaitable.js'
-export type { Clients, RegisteredClient } from './clients/clients.js'
+export type { Clients, RegisteredClient, RotatedSecret } from './clients/clients.js'
 export {
   ConfigurationError,
   type ErrorCode,
@@ -12,10 +13,20 @@ export {
 export type { ProviderEmitter, ProviderEvents } from './events.js'
 export type { Grants } from './grant-registry.js'
 export type { SigningAlg, SigningKey, SigningKeys } from './keys/signing-keys.js'
-export type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js'
+export type {
+  ClientTokenAuth,
+  Middleware,
+  RequireTokenOptions,
+  TokenAuth,
+  UserTokenAuth,
+} from './middleware.js'
 export type {
   AuthContext,
+  AuthorizationDetail,
+  AuthorizationDetailsOptions,
   ClientMetadata,
+  ExchangedToken,
+  Features,
   HostRequest,
   HostUser,
   Jwk,
@@ -27,6 +38,9 @@ export type {
   ResourceOptions,
   ScopeOptions,
   SqliteDatabase,
+  StaticClient,
+  TokenExchangeRequest,
+  TrustedIssuer,
 } from './options.js'
 export { type OAuthProvider, oauthProvider } from './provider.js'
 export type {

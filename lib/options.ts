@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Actor } from './actor.js'
 import type { Awaitable } from './awaitable.js'
 import type { Store } from './store/store.js'
 
@@ -25,8 +26,72 @@ export interface ScopeOptions {
 export interface ResourceOptions {
   /** The scopes that mean something there; a token for this resource holds no others. Default: all scopes. */
   readonly scopes?: readonly string[]
+  /** The types of the option `authorizationDetails` that mean something there; a token for this resource holds no details of others. Default: all types. */
+  readonly authorizationDetailsTypes?: readonly string[]
   /** `jwt` for an API that lives elsewhere and checks signatures itself (RFC 9068); revoking does not reach it there. Default: `opaque`. */
   readonly accessTokenFormat?: 'opaque' | 'jwt'
+  /** How long access tokens for it live, in seconds. Where the client has a lifetime too, the shorter counts. Default: `lifetimes.accessToken`. */
+  readonly accessTokenLifetime?: number
+}
+
+/** One thing that a client asks to be allowed in detail (RFC 9396 §2). */
+export interface AuthorizationDetail {
+  /** What kind of thing it is: a key of the option `authorizationDetails`. */
+  readonly type: string
+  /** What its schema allows. */
+  readonly [member: string]: unknown
+}
+
+/** One type of `authorization_details` (RFC 9396 §2). */
+export interface AuthorizationDetailsOptions {
+  /** What details of this type may say beside `type`: a JSON Schema (2020-12) of an object. Members that it does not name are refused, within it too, unless it says `additionalProperties` or `unevaluatedProperties` there; an object of which it names no member may hold anything. No object may have a member `valueOf`, `toString` or `__proto__`. `format` is not known: use `pattern`. */
+  readonly schema: Readonly<Record<string, unknown>>
+  /** The sentence on the consent page, or what makes one of a detail: `({ amount }) => 'Pay ' + amount`. It is text there, whatever is in it. */
+  readonly description: string | ((detail: AuthorizationDetail) => string)
+}
+
+/** An issuer whose JWTs are taken as authorization grants (RFC 7523 §2.1). */
+export interface TrustedIssuer {
+  /** Its public keys, as a JWK Set (RFC 7517 §5). */
+  readonly jwks?: { readonly keys: readonly Jwk[] }
+  /** Where it publishes them instead, https. */
+  readonly jwksUri?: string
+  /**
+   * The id of the user whom these claims are about, for `findUser`; `undefined` refuses. Where `findUser` finds a user by several spellings, the
+   * token and the grant have the `id` of the user object. `clientId` brought them. Default: none, so it has to be given.
+   */
+  user(
+    claims: Readonly<Record<string, unknown>>,
+    context: { readonly clientId: string },
+  ): Awaitable<string | number | undefined>
+  /** The scopes that can be had this way, of those that the client has registered. Default: all of these. */
+  readonly scopes?: readonly string[]
+}
+
+/** What a client asks for with token exchange (RFC 8693 §2.1). Who asks, and both tokens, are proven; the scopes are within those of the subject token; the resources may be others, unless the client exchanges its own token. */
+export interface TokenExchangeRequest {
+  /** The client that asks. */
+  readonly clientId: string
+  /** The token that stands for whom the new token shall be about. */
+  readonly subject: ExchangedToken
+  /** The token of who acts, where one was sent. */
+  readonly actor?: ExchangedToken
+  /** The scopes that the new token would have. */
+  readonly scopes: readonly string[]
+  /** The resources that it would be for. */
+  readonly resources: readonly string[]
+}
+
+/** A token that was brought to be exchanged. */
+export interface ExchangedToken {
+  /** The client that it was issued to. */
+  readonly clientId: string
+  /** Its user; undefined where its client speaks for itself. */
+  readonly userId?: string
+  readonly scopes: readonly string[]
+  readonly resources: readonly string[]
+  /** Who acts with it already, where it was itself exchanged (RFC 8693 §4.1): refuse such a `subject` to forbid chains. Undefined where its user allowed it to its client. */
+  readonly actor?: Actor
 }
 
 /** A public or private key as JSON (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2). What Web Crypto, Node and jose export fits, whatever they call its type. */
@@ -65,9 +130,9 @@ export interface Jwk {
   readonly dq?: unknown
   /** Coefficient of the first factor (RSA). */
   readonly qi?: unknown
-  /** Certificate chain. Not looked at, like the next three. */
+  /** Certificate chain. With `self_signed_tls_client_auth` the first is the client's certificate; otherwise not looked at. */
   readonly x5c?: unknown
-  /** Where the chain is. */
+  /** Where the chain is. Not looked at, like the next two. */
   readonly x5u?: unknown
   /** SHA-1 of the certificate. */
   readonly x5t?: unknown
@@ -101,7 +166,7 @@ export interface LoginHints {
 export interface ClientMetadata {
   /** The client's identifier. Generated by `oauth.clients.create` where left out; required in the option `clients`. */
   readonly client_id?: string
-  /** Its secret. A client that has none is public, unless it has `private_key_jwt`. `oauth.clients.create` generates one unless `token_endpoint_auth_method` is `none` or `private_key_jwt`. */
+  /** Its secret. A client that has none is public, unless `token_endpoint_auth_method` says that it proves itself by a key or a certificate. `oauth.clients.create` generates one where that method needs one, or is left out. */
   readonly client_secret?: string
   /** Where the browser may be sent back to, compared exactly; only the port is free, for http on `127.0.0.1`, `[::1]` and `localhost` (RFC 8252 §7.3). */
   readonly redirect_uris?: readonly string[]
@@ -117,25 +182,59 @@ export interface ClientMetadata {
   readonly tos_uri?: string
   /** How to reach those who run the client. Kept, and shown to nobody. */
   readonly contacts?: readonly string[]
-  /** `web` or `native`. Kept for whoever reads it; what a redirect URI may be follows from the URI itself. */
+  /** `web` or `native`. Kept for whoever reads it, since what a redirect URI may be follows from the URI itself; but with the option `profile` only `native` may have http on this computer. Default: none. */
   readonly application_type?: string
-  /** `client_secret_basic`, `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or `none`. Default: `none` without a secret; `client_secret_basic` or `client_secret_post`, as the client likes, with one. Has to be said where `jwks` or `jwks_uri` stands without a secret. */
+  /** `client_secret_basic`, `client_secret_post`, `client_secret_jwt`, `private_key_jwt` or `none`; with the option `mtls` also `tls_client_auth` and `self_signed_tls_client_auth`. Default: `none` without a secret; `client_secret_basic` or `client_secret_post`, as the client likes, with one. Has to be said where `jwks` or `jwks_uri` stands without a secret. With the option `profile` always has to be said, and is `private_key_jwt` or one of the two by certificate. */
   readonly token_endpoint_auth_method?: string
-  /** The algorithm with which it signs its assertions. Default: any that fits its key. */
+  /** The algorithm with which it signs its assertions. Default: any that fits its key; with the option `profile` of `PS256`, `ES256` and `EdDSA` only. */
   readonly token_endpoint_auth_signing_alg?: string
-  /** Whether its assertions may name the endpoint that is called as `aud`, for libraries that cannot name the issuer. Default: `false`. */
+  /** Whether its assertions may name the endpoint that is called as `aud`, for libraries that cannot name the issuer. Default: `false`; `true` is refused with the option `profile`. */
   readonly accept_endpoint_audience?: boolean
-  /** Its public keys, as a JWK Set (RFC 7517 §5), for `private_key_jwt`; 50 at most. */
+  /** The certificate of a client with `tls_client_auth` has this subject (RFC 4514); of the five fields, exactly one is given (RFC 8705 §2.1.2). */
+  readonly tls_client_auth_subject_dn?: string
+  /** Or this DNS name. */
+  readonly tls_client_auth_san_dns?: string
+  /** Or this URI. */
+  readonly tls_client_auth_san_uri?: string
+  /** Or this IP address. */
+  readonly tls_client_auth_san_ip?: string
+  /** Or this email address. */
+  readonly tls_client_auth_san_email?: string
+  /** Whether its tokens are bound to the certificate of its TLS connection (RFC 8705 §3.4); needs the option `mtls`. Default: `false`. */
+  readonly tls_client_certificate_bound_access_tokens?: boolean
+  /** Whether it always sends DPoP proofs, so that a token request without one is refused (RFC 9449 §5.2); needs `features.dpop`. Default: `false`; with a proof, tokens are bound in any case. */
+  readonly dpop_bound_access_tokens?: boolean
+  /** Whether its authorization requests have to come through `/par` (RFC 9126 §6); needs `features.pushedAuthorizationRequests`. Default: `false`; where the option `requirePushedAuthorizationRequests` is `true`, those of all clients have to. */
+  readonly require_pushed_authorization_requests?: boolean
+  /** The algorithm of its request objects (RFC 9101). Default: any that fits its keys; with the option `profile` of `PS256`, `ES256` and `EdDSA` only. */
+  readonly request_object_signing_alg?: string
+  /** Whether its authorization requests have to be signed (RFC 9101 §10.5). Default: `false`. */
+  readonly require_signed_request_object?: boolean
+  /** The types of `authorization_details` that it may ask for (RFC 9396 §10). Default: all. */
+  readonly authorization_details_types?: readonly string[]
+  /** Makes the answer of the introspection endpoint a JWT with this algorithm, also where it does not ask for one (RFC 9701 §6). Default: what `Accept` asks for. */
+  readonly introspection_signed_response_alg?: string
+  /** The resources that it serves: tokens for them it may look at with `/introspect`. Default: none. */
+  readonly resources?: readonly string[]
+  /** How long its access tokens live, in seconds. Where a resource has a lifetime too, the shorter counts. Default: `lifetimes.accessToken`. */
+  readonly access_token_lifetime?: number
+  /** `lifetimes.refreshToken` for it, in seconds. Default: that one. */
+  readonly refresh_token_lifetime?: number
+  /** `lifetimes.refreshTokenTotal` for it, in seconds. Default: that one. */
+  readonly refresh_token_total_lifetime?: number
+  /** How long its ID tokens live, in seconds. Default: `lifetimes.idToken`. */
+  readonly id_token_lifetime?: number
+  /** Its public keys, as a JWK Set (RFC 7517 §5), for `private_key_jwt`, `self_signed_tls_client_auth` and request objects (RFC 9101); 50 at most. */
   readonly jwks?: { readonly keys: readonly Jwk[] }
   /** Where it publishes them instead, https. An update that names one of the two drops the other. */
   readonly jwks_uri?: string
-  /** Default: `authorization_code` and `refresh_token`. */
+  /** Of `authorization_code`, `refresh_token`, `client_credentials`, `urn:ietf:params:oauth:grant-type:device_code`, `urn:ietf:params:oauth:grant-type:token-exchange` and `urn:ietf:params:oauth:grant-type:jwt-bearer`. `client_credentials` and the last two are for clients with a secret, a key or a certificate only. What the options have not turned on can be registered, and is refused when it is used. Default: `authorization_code` and `refresh_token`. */
   readonly grant_types?: readonly string[]
   /** Only `code`. */
   readonly response_types?: readonly string[]
   /** The scopes that it may ask for, separated by spaces. Default: all. */
   readonly scope?: string
-  /** The algorithm of its ID tokens: `RS256`, `ES256` or `EdDSA`. Default: `RS256`. */
+  /** The algorithm of its ID tokens: `RS256`, `ES256` or `EdDSA`. Default: `RS256`. With the option `profile` there is no `RS256`, here and for the two other answers that can be signed, and the default is `ES256`. */
   readonly id_token_signed_response_alg?: string
   /** Makes the answer of the userinfo endpoint a JWT, signed with this algorithm. Default: JSON. */
   readonly userinfo_signed_response_alg?: string
@@ -143,7 +242,7 @@ export interface ClientMetadata {
   readonly id_token_claims?: 'minimal' | 'scopes'
   /** `pairwise` gives it another `sub` than clients at other sites get for the same user; needs the option `pairwiseSalt`. Default: `public`. */
   readonly subject_type?: string
-  /** An https URL that lists the redirect URIs of all clients that shall share a pairwise `sub` (OpenID Connect Core §8.1). */
+  /** An https URL that lists the redirect URIs of all clients that shall share a pairwise `sub`, and of one that has none its `jwks_uri` (OpenID Connect Core §8.1). */
   readonly sector_identifier_uri?: string
   /** The `max_age` of its requests that name none, in seconds. Default: none. */
   readonly default_max_age?: number
@@ -159,30 +258,58 @@ export interface ClientMetadata {
   readonly initiate_login_uri?: string
   /** Do not ask the user. Only for your own applications; honoured for clients with a secret or a key, and for public ones whose redirect URI is https. Default: `false`. */
   readonly skip_consent?: boolean
-  /** `false` lets a client with a secret or a key leave PKCE out (RFC 7636), for libraries that cannot do it. Default: `true`. */
+  /** `false` lets a client with a secret or a key leave PKCE out (RFC 7636), for libraries that cannot do it; refused with the option `profile`. Default: `true`. */
   readonly require_pkce?: boolean
-  /** A disabled client is treated as unknown. Default: `false`. */
+  /** A disabled client is treated as unknown: it gets no codes and tokens, introspection says that those which it has are inactive, and userinfo refuses them. Only `requireToken` goes on taking the access tokens that users allowed it until they expire; to end these too, delete the client. Default: `false`. */
   readonly disabled?: boolean
+}
+
+/** A client of the option `clients`. */
+export interface StaticClient extends Omit<ClientMetadata, 'client_secret'> {
+  /** Its secret. While it is being changed a list of two, the new one and the old one, both of which count; take the old one out when nobody uses it any more. */
+  readonly client_secret?: string | readonly string[]
 }
 
 /** Lifetimes in seconds. */
 export interface Lifetimes {
-  /** An authorization code, at most 600 (RFC 6749 §4.1.2). Default: 60. */
+  /** An authorization code, at most 600 (RFC 6749 §4.1.2); at most 60 with the option `profile`. Default: 60. */
   readonly authorizationCode: number
   /** An access token. Default: 3600. */
   readonly accessToken: number
-  /** A refresh token that is not used; each use gives a new one. Default: 30 days. */
+  /** A refresh token that is not used; each use gives a new one. With the option `profile` no use does, and it ends so long after it was issued. Default: 30 days. */
   readonly refreshToken: number
-  /** How long refresh tokens can go on renewing each other after the user signed in and approved. Default: 365 days. */
+  /** How long refresh tokens can go on renewing each other after the user signed in and approved. With the option `profile` they do not, and it counts only where it is shorter than `refreshToken`. Default: 365 days. */
   readonly refreshTokenTotal: number
   /** An ID token. Default: 3600. */
   readonly idToken: number
+  /** How long a device waits for its user (RFC 8628 §3.2), at most 900. Default: 600. */
+  readonly deviceCode: number
+  /** How long a pushed authorization request can be used (RFC 9126 §2.2), 5 to 600; to 599 with the option `profile`. Default: 60. */
+  readonly pushedRequest: number
   /** How long a signing key signs before the next one takes over. Default: 90 days. */
   readonly signingKey: number
   /** How long an authorization request waits for its user to sign in and decide. Default: 3600. */
   readonly request: number
-  /** For how long a refresh token that was just rotated gets the very same answer again, for a lost reply or two tabs; 0 never. Default: 10. */
+  /** For how long a refresh token that was just rotated gets the very same answer again, for a lost reply or two tabs; 0 never. Without effect with the option `profile`, which rotates none. Default: 10. */
   readonly refreshGrace: number
+}
+
+/** What can be turned off: its endpoint is not there then, and the metadata does not name it. */
+export interface Features {
+  /** `/device_authorization`, `/device` and the device grant (RFC 8628). */
+  readonly deviceAuthorization: boolean
+  /** DPoP proofs (RFC 9449); without it the header is ignored. With the option `profile` it can be off only where `mtls` is set. */
+  readonly dpop: boolean
+  /** `response_mode=form_post`. */
+  readonly formPost: boolean
+  /** `/introspect` (RFC 7662). */
+  readonly introspection: boolean
+  /** `/logout`. Clients are told still when you call `oauth.logoutSession` or `oauth.logoutUser`. */
+  readonly logout: boolean
+  /** `/par` (RFC 9126). With the option `profile` it cannot be off. */
+  readonly pushedAuthorizationRequests: boolean
+  /** `/revoke` (RFC 7009). */
+  readonly revocation: boolean
 }
 
 /** What makes a better-sqlite3 `Database`, so that a host needs its types only where it uses it. */
@@ -209,6 +336,9 @@ export type PageName =
   | 'authorized-applications'
   | 'logout'
   | 'logged-out'
+  | 'device'
+  | 'device-consent'
+  | 'device-done'
 
 /** The options of `oauthProvider`. */
 export interface OAuthProviderOptions<User extends object = HostUser> {
@@ -249,7 +379,7 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   readonly scopes?: Readonly<Record<string, string | ScopeOptions>>
 
   /** Clients that are known from the start. Others are added with `oauth.clients.create`. Default: none. */
-  readonly clients?: readonly ClientMetadata[]
+  readonly clients?: readonly StaticClient[]
 
   /** A SQLite file name, `':memory:'`, an open better-sqlite3 `Database`, or any `Store`. Default: `'oauth.db'`. */
   readonly store?: string | Store | SqliteDatabase
@@ -257,7 +387,7 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   /** A folder whose files override the built-in pages by name: `consent.ejs`, `layout.ejs`, ... Default: the built-in ones. */
   readonly templates?: string
 
-  /** Renders the pages with your own engine instead: return the HTML or a promise of it, or send it through `res`, whose headers are set already. */
+  /** Renders the pages with your own engine instead: return the HTML or a promise of it, or send it through `res`, whose headers are set already. With the option `authorizationDetails` the pages `consent` and `device-consent` have to show the local `authorizationDetails`: users approve it. */
   render?(page: PageName, locals: PageLocals, req: IncomingMessage, res: ServerResponse): unknown
 
   /** Lifetimes in seconds. */
@@ -266,10 +396,59 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   /** The APIs that tokens are for (RFC 8707): URL to its options. Default: every URL on the issuer's origin. */
   readonly resources?: Readonly<Record<string, ResourceOptions>>
 
+  /** Turns off what you do not want to offer: `{ deviceAuthorization: false }`. Default: all of it is on. */
+  readonly features?: Partial<Features>
+
+  /** What clients may ask for in detail (RFC 9396): type to its schema and its sentence for the consent page. Default: none. */
+  readonly authorizationDetails?: Readonly<Record<string, AuthorizationDetailsOptions>>
+
+  /** Whether every authorization request has to come through `/par` (RFC 9126 §5). Default: `false`; also for each client by itself. With the option `profile` it is `true`, and `false` is refused. */
+  readonly requirePushedAuthorizationRequests?: boolean
+
+  /** DPoP (RFC 9449): tokens that are asked for with a proof are bound to its key. `requireNonce: true` makes every proof carry a nonce of the server, so that none can be made in advance. Default: `{ requireNonce: false }`. */
+  readonly dpop?: { readonly requireNonce?: boolean }
+
+  /**
+   * Turns client certificates on (RFC 8705). `clientCertificateHeader`: the header in which your TLS proxy hands them on, as PEM (URL-encoded, or with
+   * its line ends turned into spaces or tabs), Base64 of DER, or RFC 9440; the proxy must remove it from what clients send. Left out, they are taken
+   * from Node's own TLS connection. `clientVerifyHeader`: the header with the proxy's verdict (`$ssl_client_verify` in nginx); only with the value
+   * `SUCCESS` does a certificate count for `tls_client_auth`. Left out, every one in the header does, so the proxy must refuse all that it cannot
+   * verify (`ssl_verify_client on`). Where it hands them on all the same (`optional_no_ca`), anybody who makes a certificate with the subject of a
+   * client is that client. Default: none.
+   */
+  readonly mtls?: { readonly clientCertificateHeader?: string; readonly clientVerifyHeader?: string }
+
+  /**
+   * Decides about token exchange (RFC 8693) between services of your own: `true` allows it, `{ scopes }` with those of these scopes that are asked
+   * for, `false` refuses. A policy that is always `true` lets every client with this grant type that is handed a token have one for any of
+   * `resources`, so look at `clientId` and `resources`. A client that exchanges its own token cannot leave the resources of that. Default: it is off.
+   */
+  tokenExchange?(request: TokenExchangeRequest): Awaitable<boolean | { readonly scopes: readonly string[] }>
+
+  /** Issuers whose JWTs are taken for authorization grants (RFC 7523 §2.1), by their `iss`. Default: none, it is off. */
+  readonly trustedIssuers?: Readonly<Record<string, TrustedIssuer>>
+
+  /**
+   * `fapi2` turns on what the FAPI 2.0 Security Profile demands, and refuses what it forbids. Default: none.
+   *
+   * What your clients have to do: push every authorization request to `/par`, with PKCE and with a `redirect_uri`; prove themselves by
+   * `private_key_jwt`, `tls_client_auth` or `self_signed_tls_client_auth` (so none has a secret, and none is public), in assertions with the `issuer` as
+   * `aud`, as text; have every access token bound, by a DPoP proof or a certificate; sign with PS256, ES256 or EdDSA, DPoP proofs and request objects
+   * included, and issuers of the option `trustedIssuers` too; have no http redirect URI, but for a client with `application_type: 'native'`.
+   *
+   * What you get otherwise than without it: ID tokens and other answers are signed with ES256, or EdDSA where the client registers that, and JWT access
+   * tokens with EdDSA; codes live 60 seconds at most, pushed requests less than 600; a refresh token is not replaced when it is used.
+   *
+   * Refused at start: `requirePushedAuthorizationRequests: false`, `features.pushedAuthorizationRequests: false`, `features.dpop: false` without `mtls`,
+   * longer lifetimes, `keys` without ES256 or EdDSA, and clients that say otherwise, as `create` and `update` refuse them. A client that was kept before
+   * is refused where it is used, and an access token that is bound to nothing counts no more.
+   */
+  readonly profile?: 'fapi2'
+
   /** Encrypts the signing keys where they rest. 32 or more characters, the same in every process; a list is for changing it: the first encrypts, all decrypt. Default: they rest as they are. A file that the provider makes is for its owner alone to read; one that was there before, and a `Database` or `Store` of yours, is as open as you made it. */
   readonly secret?: string | readonly string[]
 
-  /** Your own private signing keys as JWKs, in place of generated ones; the first of each algorithm signs, the others are published only. One must be for RS256. Default: generated, and rotated by `lifetimes.signingKey`. */
+  /** Your own private signing keys as JWKs, in place of generated ones; the first of each algorithm signs, the others are published only. One must be for RS256. With the option `profile` none need be, and none signs; one must be for ES256, and one for EdDSA, which signs JWT access tokens. Default: generated, and rotated by `lifetimes.signingKey`. */
   readonly keys?: readonly Jwk[]
 
   /** A secret of 32 or more characters from which pairwise `sub` values are made. Never change it. Default: no client can be pairwise. */

@@ -63,7 +63,7 @@ export class Parameters {
   refuseRepeated(names: readonly string[]): void {
     const repeated = names.find((name) => this.isRepeated(name))
     if (repeated === undefined) return
-    throw new OAuthError('invalid_request', `${repeated} was sent more than once.`, {
+    throw new OAuthError('invalid_request', `${repeated} was sent more than once. Send it once.`, {
       reason: 'parameter_repeated',
     })
   }

@@ -1,4 +1,6 @@
+import { ClientKeys } from './clients/client-keys.js'
 import type { Clients } from './clients/clients.js'
+import { checkIssuerKeys } from './clients/issuer-keys.js'
 import { ClientRegistry } from './clients/registry.js'
 import { staticClients } from './clients/static-clients.js'
 import { serverMetadata } from './endpoints/metadata.js'
@@ -17,6 +19,8 @@ import type { SigningKeys } from './keys/signing-keys.js'
 import type { Middleware, RequireTokenOptions } from './middleware.js'
 import type { HostRequest, HostUser, OAuthProviderOptions } from './options.js'
 import { createOutgoing } from './outgoing/create.js'
+import { Possession } from './possession/possession.js'
+import { requiredAlgs } from './profile.js'
 import { requireToken } from './require-token.js'
 import { endpointsOf, routeTable } from './routes.js'
 import type { Runtime } from './runtime.js'
@@ -88,26 +92,32 @@ export function oauthProvider<User extends object = HostUser>(
   const { events, emit } = createEvents()
   const { allowPrivateAddresses, clock: now } = settings
   // Whatever the host may have got wrong is refused before a file is made.
-  const ownKeys = settings.keys && new OwnKeys(settings.keys)
+  const ownKeys = settings.keys && new OwnKeys(settings.keys, requiredAlgs(settings.profile))
   const clients = staticClients(settings, now(), ownKeys?.algs ?? SIGNING_ALGS)
+  checkIssuerKeys(settings)
   const outgoing = createOutgoing({ allowPrivateAddresses, now })
   const sealer = createSealer(settings.secrets)
   const store = openStore(settings.store, now)
   const keys = ownKeys ?? new KeySet({ settings, store, sealer, now, emit })
-  const runtime: Runtime = { settings, store, clients, keys, sealer, outgoing, now, emit }
+  const publicKeys = new ClientKeys()
+  const runtime: Runtime = { settings, store, clients, keys, publicKeys, sealer, outgoing, now, emit }
 
   const sessions = new Sessions(runtime)
-  const routes = routeTable(runtime, sessions)
-  const metadata = metadataDocument(serverMetadata(settings, endpointsOf(routes), keys.algs))
+  const possession = new Possession(runtime)
+  const routes = routeTable(runtime, sessions, possession)
+  const metadata = metadataDocument(serverMetadata(settings, endpointsOf(routes), keys))
   const pages = new PageWriter(settings, emit, template)
   const hostCheck = new HostCheck(settings, emit)
-  const router = createRouter(handlersOf(routes, metadata, pages, emit), (req) => hostCheck.look(req))
+  const router = createRouter(handlersOf(routes, metadata, pages, settings, emit), (req) =>
+    hostCheck.look(req),
+  )
   keys.start()
+  hostCheck.checkPages()
   const atRoot = wellKnown(settings, metadata, emit)
   const provider = Object.assign(router as unknown as Middleware, {
     wellKnown: atRoot,
     requireToken: (...needed: [scopes?: string | readonly string[], options?: RequireTokenOptions]) =>
-      requireToken(runtime, needed, () => hostCheck.challenged()),
+      requireToken(runtime, possession, needed, () => hostCheck.challenged()),
     clients: new ClientRegistry(runtime),
     grants: grantRegistry(store, emit),
     keys: { list: () => keys.list(), rotate: () => keys.rotate() },

@@ -1,25 +1,38 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { detailsAt } from './authorization/details.js'
 import { covers, guardedAs, scopesAt } from './authorization/resource.js'
-import { challenge } from './bearer/challenge.js'
-import { insufficientScope, liveToken } from './bearer/check.js'
-import { bearerToken, type PresentedToken } from './bearer/presented.js'
+import { challenge, statusAtResource } from './bearer/challenge.js'
+import { insufficientScope, type LiveToken, liveToken, withoutUser } from './bearer/check.js'
+import { checkHolder, isForAnybody } from './bearer/holder.js'
+import { type PresentedToken, presentedToken } from './bearer/presented.js'
 import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } from './errors.js'
 import { repeatsAuthorization } from './http/authorization-header.js'
 import { refuseAtHost } from './http/machine.js'
-import type { Middleware, RequireTokenOptions, TokenAuth } from './middleware.js'
+import { senderOf } from './http/sender.js'
+import type {
+  ClientTokenAuth,
+  Middleware,
+  RequireTokenOptions,
+  TokenAuth,
+  UserTokenAuth,
+} from './middleware.js'
+import { optional } from './optional.js'
+import type { Possession } from './possession/possession.js'
 import type { Runtime } from './runtime.js'
 import { knownScopes } from './scopes.js'
 import type { Settings } from './settings.js'
 import { noteUse } from './tokens/use.js'
-import { anObject, describe, refuseUnknown } from './validation.js'
+import { aBoolean, anObject, describe, refuseUnknown } from './validation.js'
 
 /**
- * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750). `challenged` hears of each challenge.
+ * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750), from who holds what the token
+ * is bound to (RFC 9449, RFC 8705). `challenged` hears of each challenge.
  *
  * @throws ConfigurationError for a scope, an option or a resource with which nothing could ever pass.
  */
 export function requireToken(
   runtime: Runtime,
+  possession: Possession,
   needed: readonly [scopes?: string | readonly string[], options?: RequireTokenOptions],
   challenged: () => void,
 ): Middleware {
@@ -35,11 +48,20 @@ export function requireToken(
   }
   const scopes = [...knownScopes('requireToken(scopes)', list, runtime.settings.scopes)]
   const fixedResource = guardedResource(runtime.settings, options)
+  const origin = fixedResource === undefined ? runtime.settings.origin : new URL(fixedResource).origin
+  const onlyUsers = aBoolean('requireToken(scopes, options).user', options.user)
   return async (req, res, next) => {
     const resource = fixedResource ?? resourceOf(runtime, req)
     try {
-      const token = bearerToken(presentedToken(req))
-      const auth = await check(runtime, token, scopes, resource)
+      const presented = tokenOf(req)
+      const live = await liveToken(runtime, presented.token, resource)
+      const { confirmation } = live.data
+      if (!isForAnybody(presented, confirmation)) {
+        const addressed = { sender: senderOf(req, runtime.settings), url: urlOf(origin, req) }
+        setHeaders(res, await checkHolder(possession, presented, confirmation, addressed))
+      }
+      const auth = authOf(runtime, presented.token, live, scopes, resource)
+      if (onlyUsers && auth.userId === undefined) throw withoutUser()
       ;(req as { auth?: TokenAuth }).auth = auth
     } catch (error) {
       return refuse(runtime, req, res, next, { error, scopes, resource, challenged })
@@ -48,13 +70,13 @@ export function requireToken(
   }
 }
 
-async function check(
+function authOf(
   runtime: Runtime,
   token: string,
+  { record, data, expiresAt }: LiveToken,
   scopes: readonly string[],
   resource: string,
-): Promise<TokenAuth> {
-  const { record, data, expiresAt } = await liveToken(runtime, token, resource)
+): TokenAuth {
   // A resource that knows some scopes only sees no others, whatever else the token is for.
   const granted = scopesAt(data.scopes, [resource], runtime.settings)
   if (!scopes.every((scope) => granted.includes(scope))) throw insufficientScope(scopes)
@@ -62,19 +84,30 @@ async function check(
   return {
     token,
     clientId: data.clientId,
-    userId: data.userId,
     scopes: [...granted],
     expiresAt: Math.floor(expiresAt / 1000),
     resource: new URL(resource),
-    user: () => runtime.settings.findUser(data.userId),
+    ...optional('authorizationDetails', detailsAt(data.authorizationDetails, [resource], runtime.settings)),
+    ...optional('actor', data.actor),
+    ...whom(runtime, data.userId),
   }
+}
+
+/** The user, or nobody where a client speaks for itself: an id that it shares with a user makes no user of it. */
+function whom(
+  { settings }: Runtime,
+  userId: string | undefined,
+): Pick<UserTokenAuth, 'userId' | 'user'> | Pick<ClientTokenAuth, 'userId' | 'user'> {
+  return userId === undefined
+    ? { userId, user: async () => undefined }
+    : { userId, user: () => settings.findUser(userId) }
 }
 
 /** A resource that no token could be for would lock everybody out. */
 function guardedResource(settings: Settings, options: RequireTokenOptions): string | undefined {
   const { resources, origin } = settings
   const option = 'requireToken(scopes, options)'
-  refuseUnknown(`${option}.`, anObject(option, options), ['resource'])
+  refuseUnknown(`${option}.`, anObject(option, options), ['resource', 'user'])
   const { resource } = options
   if (resource === undefined) return undefined
   if (typeof resource === 'string' && covers([origin, ...resources.keys()], resource))
@@ -87,9 +120,9 @@ function guardedResource(settings: Settings, options: RequireTokenOptions): stri
 }
 
 /** How a request presents its token: in the header and nowhere else, for in a query it would be logged, and beside another one it would be a riddle. */
-function presentedToken(req: IncomingMessage): PresentedToken {
+function tokenOf(req: IncomingMessage): PresentedToken {
   const ambiguous = repeatsAuthorization(req) || sendsTokenElsewhere(req)
-  return { authorization: req.headers.authorization, ambiguous }
+  return presentedToken({ authorization: req.headers.authorization, ambiguous })
 }
 
 /** RFC 6750 §2: one request, one method. In a JSON body the name is the API's own. */
@@ -105,10 +138,19 @@ function sendsTokenElsewhere(req: IncomingMessage): boolean {
  * in Express than it names, so it is no resource of its own: only a token for the whole origin opens it.
  */
 function resourceOf({ settings }: Runtime, req: IncomingMessage): string {
-  const { originalUrl = '/' } = req as { originalUrl?: string }
-  const url = settings.origin + originalUrl.split('?', 1)[0]
+  const [url = ''] = urlOf(settings.origin, req).split('?', 1)
   if (!URL.canParse(url) || new URL(url).href !== url) return settings.origin
   return guardedAs(url, settings)
+}
+
+/** As clients see it, where no proxy changes the path. */
+function urlOf(origin: string, req: IncomingMessage): string {
+  const { originalUrl = '/' } = req as { originalUrl?: string }
+  return origin + originalUrl
+}
+
+function setHeaders(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
 }
 
 function refuse(
@@ -131,20 +173,28 @@ function refuse(
     return
   }
   runtime.emit('access_token.refused', { error: refusal.code, reason: refusal.reason })
-  const challenge = refusal.status < 500 && { 'WWW-Authenticate': challengeFor(refusal, scopes, resource) }
+  const { authorization } = req.headers
+  const challenge = refusal.status < 500 && {
+    'WWW-Authenticate': challengeFor(runtime, refusal, authorization, { scopes, resource }),
+  }
   if (challenge) challenged()
   refuseAtHost(req, res, {
-    status: refusal.status,
+    status: statusAtResource(refusal),
     body: refusal.toJSON(),
     headers: { ...refusal.headers, ...challenge },
   })
 }
 
 /** RFC 9728 §5.1 */
-function challengeFor(refusal: OAuthError, scopes: readonly string[], resource: string): string {
+function challengeFor(
+  { settings }: Runtime,
+  refusal: OAuthError,
+  authorization: string | undefined,
+  { scopes, resource }: { readonly scopes: readonly string[]; readonly resource: string },
+): string {
   const { origin, pathname } = new URL(resource)
   const path = pathname === '/' ? '' : pathname
-  return challenge(refusal, {
+  return challenge(refusal, authorization, settings, {
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
     resource_metadata: `${origin}/.well-known/oauth-protected-resource${path}`,
   })

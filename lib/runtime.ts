@@ -1,5 +1,5 @@
 import type { Emit } from './events.js'
-import type { Keys, Sealer } from './keys/keys.js'
+import type { Keys, PublicKeys, Sealer } from './keys/keys.js'
 import type { Outgoing } from './outgoing/outgoing.js'
 import type { Settings } from './settings.js'
 import type { Client } from './store/records.js'
@@ -12,6 +12,8 @@ export interface Runtime {
   /** The clients of the option `clients`, by id. All others are in the store. */
   readonly clients: ReadonlyMap<string, Client>
   readonly keys: Keys
+  /** What others sign with. */
+  readonly publicKeys: PublicKeys
   /** Undefined where the option `secret` is not given. */
   readonly sealer: Sealer | undefined
   readonly outgoing: Outgoing

@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http'
+import { type AuthorizationDetailsType, resolveAuthorizationDetails } from './authorization-details.js'
 import type { Awaitable } from './awaitable.js'
 import { ConfigurationError } from './errors.js'
+import { requiresPushed, resolveFeatures } from './features.js'
 import { resolveIssuer } from './issuer.js'
 import { resolveLifetimes } from './lifetimes.js'
 import type {
   AuthContext,
-  ClientMetadata,
+  Features,
   HostRequest,
   HostUser,
   Jwk,
@@ -13,11 +15,16 @@ import type {
   LoginHints,
   OAuthProviderOptions,
   SqliteDatabase,
+  StaticClient,
+  TrustedIssuer,
 } from './options.js'
+import { type Profile, resolveProfile } from './profile.js'
 import { type Resource, resolveResources } from './resources.js'
 import { defaultScopes, resolveScopes, type Scope } from './scopes.js'
 import { longSecret, longSecrets, privateAddresses } from './secrets.js'
+import { type MtlsSettings, resolveDpop, resolveMtls } from './sender-constraints.js'
 import type { Store } from './store/store.js'
+import { resolveTrustedIssuers } from './trusted-issuers.js'
 import { anArray, aString, describe, method, oneOf, refuseUnknown } from './validation.js'
 
 /** The options, checked and completed. Nothing looks at the options again after this. */
@@ -48,13 +55,22 @@ export interface Settings {
   readonly scopes: ReadonlyMap<string, Scope>
   /** What a request that names no scope asks for. */
   readonly defaultScopes: readonly string[]
-  readonly clients: readonly ClientMetadata[]
+  readonly clients: readonly StaticClient[]
   readonly store: string | Store | SqliteDatabase
   readonly templates: string | undefined
   readonly render: OAuthProviderOptions['render'] | undefined
   readonly lifetimes: Lifetimes
   /** By URL (RFC 8707). Empty: every URL on the issuer's origin is a resource. */
   readonly resources: ReadonlyMap<string, Resource>
+  readonly features: Features
+  readonly authorizationDetails: ReadonlyMap<string, AuthorizationDetailsType>
+  readonly requirePushedAuthorizationRequests: boolean
+  readonly dpop: { readonly requireNonce: boolean }
+  /** Undefined where client certificates count for nothing. The names of its headers are in lower case. */
+  readonly mtls: MtlsSettings | undefined
+  readonly tokenExchange: OAuthProviderOptions['tokenExchange'] | undefined
+  readonly trustedIssuers: ReadonlyMap<string, TrustedIssuer>
+  readonly profile: Profile
   /** The option `secret`: the first one encrypts. Empty where it is not given. */
   readonly secrets: readonly string[]
   /** The host's own signing keys; undefined where they are generated. */
@@ -81,6 +97,14 @@ const OPTIONS: Record<keyof OAuthProviderOptions, true> = {
   render: true,
   lifetimes: true,
   resources: true,
+  features: true,
+  authorizationDetails: true,
+  requirePushedAuthorizationRequests: true,
+  dpop: true,
+  mtls: true,
+  tokenExchange: true,
+  trustedIssuers: true,
+  profile: true,
   secret: true,
   keys: true,
   pairwiseSalt: true,
@@ -100,6 +124,9 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     throw new ConfigurationError('findUser', 'is missing', 'Pass findUser: (id) => users.get(id).')
   }
   const scopes = resolveScopes(options.scopes === undefined ? {} : options.scopes)
+  const authorizationDetails = resolveAuthorizationDetails(options.authorizationDetails)
+  const features = resolveFeatures(options.features)
+  const profile = resolveProfile(options, features)
   const settings: Settings = {
     issuer: options.issuer,
     origin: issuer.origin,
@@ -120,8 +147,16 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     store: resolveStore(store),
     templates: aString('templates', options.templates),
     render: method(options, 'render'),
-    lifetimes: resolveLifetimes(lifetimes),
-    resources: resolveResources(resources, scopes),
+    lifetimes: resolveLifetimes(lifetimes, profile),
+    resources: resolveResources(resources, scopes, authorizationDetails),
+    features,
+    authorizationDetails,
+    requirePushedAuthorizationRequests: requiresPushed(options, profile, features),
+    dpop: resolveDpop(options.dpop),
+    mtls: resolveMtls(options.mtls),
+    tokenExchange: method(options, 'tokenExchange'),
+    trustedIssuers: resolveTrustedIssuers(options.trustedIssuers, { issuer: options.issuer, scopes }),
+    profile,
     secrets: longSecrets(options, 'secret'),
     keys: options.keys === undefined ? undefined : anArray('keys', options.keys),
     pairwiseSalt: longSecret(options, 'pairwiseSalt'),

@@ -15,6 +15,7 @@ import {
 } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 import { dump, expectRefusal, expectTokens } from './support/token-endpoint.js'
+import { expectDead } from './support/tokens.js'
 
 let host: Host
 beforeAll(async () => {
@@ -32,17 +33,6 @@ async function expectAlive(
 ): Promise<void> {
   expect((await callApi(own, '/api/read', access_token)).status).toBe(200)
   expectTokens(await refresh(own, refresh_token, { client }))
-}
-
-/** CHECKS' macro DEAD, as far as endpoints are there. */
-async function expectDead(
-  own: Host,
-  { access_token, refresh_token }: { access_token: string; refresh_token: string },
-): Promise<void> {
-  const api = await callApi(own, '/api/read', access_token)
-  expect(api.status).toBe(401)
-  expect(api.headers.get('www-authenticate')).toContain('error="invalid_token"')
-  expectRefusal(await refresh(own, refresh_token), 400, 'invalid_grant')
 }
 
 test('CODE-01 a thousand codes are distinct, of 160 bits at least, and tell nothing of user, client or time', async () => {

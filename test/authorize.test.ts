@@ -283,12 +283,12 @@ describe('what goes back to the client', () => {
   })
 
   test('AUTHZ-17 request, request_uri and registration are refused by name', async () => {
-    for (const [name, value] of [
-      ['request', 'eyJhbGciOiJub25lIn0.e30.'],
-      ['request_uri', `${host.origin}/api/any`],
-      ['registration', '{}'],
+    for (const [name, value, error] of [
+      ['request', 'eyJhbGciOiJub25lIn0.e30.', 'invalid_request_object'],
+      ['request_uri', `${host.origin}/api/any`, 'request_uri_not_supported'],
+      ['registration', '{}', 'registration_not_supported'],
     ] as const)
-      expectErrorRedirect(host, await ask({ [name]: value }), `${name}_not_supported`)
+      expectErrorRedirect(host, await ask({ [name]: value }), error)
   })
 
   test('a client that is not registered for the code grant is unauthorized_client', async () => {

@@ -15,11 +15,13 @@ import { startPrintShop } from '../example-app/print-shop/index.js'
 import type { ClientMetadata, OAuthProviderOptions, ProviderEvents } from '../lib/index.js'
 import type { Runtime } from '../lib/runtime.js'
 import { LogoutDelivery } from '../lib/sessions/delivery.js'
+import { resolveSettings } from '../lib/settings.js'
 import { openStore } from '../lib/store/open.js'
 import type { Client } from '../lib/store/records.js'
 import type { Store } from '../lib/store/store.js'
 import { Agent, inputValue, type Page } from './support/agent.js'
-import { expectErrorRedirect } from './support/answers.js'
+import { expectErrorPage, expectErrorRedirect } from './support/answers.js'
+import { faultyStore, OPERATIONS } from './support/faults.js'
 import {
   authorizeUrl,
   callApi,
@@ -369,22 +371,49 @@ describe('who is told', () => {
     expect(await host.oauth.logoutUser('alice')).toBe(0)
   })
 
-  test('its session is kept in the same commit as the code, on the page and without one', async () => {
+  test('its session is kept before the code, on the page and without one, which costs nothing where nobody is told', async () => {
     const statements: string[] = []
     const db = new SQLite(':memory:', { verbose: (text) => statements.push(String(text)) })
-    await start([client('conf', 'https://127.0.0.1/')], { store: db })
-    const commits = () => statements.splice(0).filter((text) => text === 'COMMIT').length
+    await start([client('conf', 'https://127.0.0.1/'), client('silent')], { store: db })
+    const writes = () =>
+      statements
+        .splice(0)
+        .flatMap((text) => /^COMMIT$|^INSERT INTO oauth_(?:sessions|records)/.exec(text) ?? [])
+    const session = ['INSERT INTO oauth_sessions', 'COMMIT']
+    const code = ['INSERT INTO oauth_records', 'COMMIT']
     const alice = await signedIn(host, 'alice')
-    const asked = authorizeUrl(host, { params: { scope: 'openid' } })
-    const page = await alice.follow(asked)
-    commits()
-    const approved = await alice.post(page.url, { _csrf: inputValue(page, '_csrf'), decision: 'approve' })
-    expect(destination(approved).searchParams.has('code')).toBe(true)
-    expect(commits()).toBe(1)
-    expect(destination(await alice.get(asked)).searchParams.has('code')).toBe(true)
-    expect(commits()).toBe(1)
+    for (const [name, expected] of [
+      ['conf', [...session, ...code]],
+      ['silent', code],
+    ] as const) {
+      const asked = authorizeUrl(host, { client: name, params: { scope: 'openid' } })
+      const page = await alice.follow(asked)
+      writes()
+      const approved = await alice.post(page.url, { _csrf: inputValue(page, '_csrf'), decision: 'approve' })
+      expect(destination(approved).searchParams.has('code')).toBe(true)
+      expect(writes()).toEqual(expected)
+      expect(destination(await alice.get(asked)).searchParams.has('code')).toBe(true)
+      expect(writes()).toEqual(expected)
+    }
     expect(await host.oauth.logoutUser('alice')).toBe(1)
     db.close()
+  })
+
+  test('STOR-04 an approval whose session cannot be kept is none, and can be repeated', async () => {
+    const store = faultyStore(
+      openStore(':memory:', () => Date.now()),
+      OPERATIONS,
+    )
+    await start([client('conf', 'https://127.0.0.1/')], { store })
+    const alice = await signedIn(host, 'alice')
+    const page = await alice.follow(authorizeUrl(host, { client: 'conf', params: { scope: 'openid' } }))
+    const approve = () => alice.post(page.url, { _csrf: inputValue(page, '_csrf'), decision: 'approve' })
+    store.fail('saveSession', 'rejects')
+    expectErrorPage(await approve(), { status: 503, code: 'temporarily_unavailable' })
+    store.heal()
+    const code = destination(await approve()).searchParams.get('code') ?? ''
+    expect((await redeem(host, code, { client: 'conf' })).status).toBe(200)
+    expect(await host.oauth.logoutUser('alice')).toBe(1)
   })
 
   test('a client that can be found, though another cannot be looked up at that moment', async () => {
@@ -829,7 +858,7 @@ describe('a receiver that does not take it', () => {
 test('what has come to its end takes no place any more', async () => {
   const events: string[] = []
   const delivery = new LogoutDelivery({
-    settings: { issuer: 'https://host.example' },
+    settings: resolveSettings({ issuer: 'https://host.example', findUser: () => undefined }),
     keys: { sign: async () => 'token' },
     outgoing: { postForm: async () => 200 },
     now: Date.now,

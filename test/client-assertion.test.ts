@@ -8,6 +8,7 @@ import { openStore } from '../lib/store/open.js'
 import { SqliteStore } from '../lib/store/sqlite.js'
 import type { Store } from '../lib/store/store.js'
 import { ASSERTION_TYPE, assertion, type Signer, signJwt, withAssertion } from './support/assertions.js'
+import { clientEndpoints, expectLetInAt, tokenEndpoint } from './support/client-endpoints.js'
 import { clients, csjSecret, pkjKey } from './support/clients.js'
 import { faultyStore, INTERNALS } from './support/faults.js'
 import {
@@ -26,13 +27,13 @@ import {
   expectRefusal,
   expectTokens,
   type RawAnswer,
+  REMEDY,
   send,
   sendFrom,
 } from './support/token-endpoint.js'
 
 const redirect_uris = ['https://rp.example/cb']
-/** Asks for nothing real: a client that is let in hears that the token is not known. */
-const PROBE = { grant_type: 'refresh_token', refresh_token: 'unknown' }
+const PROBE = tokenEndpoint.probe
 
 function ec(namedCurve: string): { key: JsonWebKey; jwk: JsonWebKey } {
   return exported(generateKeyPairSync('ec', { namedCurve }))
@@ -114,6 +115,8 @@ async function expectKeptOut(answer: Promise<RawAnswer>, reason: string, own = h
   const { length } = own.events
   const { text, ...refusal } = await answer
   expectRefusal(refusal, 401, 'invalid_client')
+  if (/expired|header|algorithm|signature/.test(reason))
+    expect(refusal.body.error_description).toMatch(REMEDY)
   const told = own.events.slice(length)
   expect(told.find(({ name }) => name === 'token.refused')?.event.reason).toBe(reason)
   expect(`${text}${JSON.stringify(told)}`).not.toMatch(/eyJ/)
@@ -288,6 +291,67 @@ describe('accept_endpoint_audience', () => {
       undefined,
     ])
       await expectKeptOut(knockWith(aud), 'assertion_audience')
+  })
+})
+
+describe.each(clientEndpoints)('at $path', (endpoint) => {
+  const { path, probe } = endpoint
+  const knockAt = (jwt: string, form: Record<string, string> = {}) =>
+    send(host, { path, body: new URLSearchParams({ ...probe, ...withAssertion(jwt), ...form }) })
+  const expectIn = (answer: Promise<RawAnswer>) => expectLetInAt(endpoint, answer)
+  const expectOut = async (answer: Promise<RawAnswer>, reason: string) => {
+    expectRefusal(await answer, 401, 'invalid_client')
+    const told = host.events.slice(-2).map(({ name, event }) => [name, event.reason])
+    const refused = path === '/token' ? 'token.refused' : 'request.refused'
+    expect(told).toEqual([
+      ['client.authentication_failed', reason],
+      [refused, reason],
+    ])
+  }
+
+  test.each(['pkj', 'csj'])(
+    'CAUTH-11 %s is let in with its assertion, and with client_id beside it',
+    async (client) => {
+      await expectIn(knockAt(assertion(host, { client })))
+      await expectIn(knockAt(assertion(host, { client, header: { typ: 'client-authentication+jwt' } })))
+      await expectIn(knockAt(assertion(host, { client }), { client_id: client }))
+    },
+  )
+
+  test('CAUTH-12 wrong ones are refused', async () => {
+    const now = Math.floor(host.now() / 1000)
+    await expectOut(knockAt(assertion(host, { signer: other.key })), 'assertion_signature')
+    await expectOut(
+      knockAt(assertion(host, { client: 'csj', signer: 'x'.repeat(64) })),
+      'assertion_signature',
+    )
+    await expectOut(knockAt(assertion(host, { claims: { exp: now - 60 } })), 'assertion_expired')
+    await expectOut(knockAt(assertion(host, { claims: { jti: undefined } })), 'assertion_jti')
+    expectRefusal(await knockAt('a.b.c'), 401, 'invalid_client')
+    expectRefusal(await knockAt(assertion(host), { client_id: 'conf' }), 401, 'invalid_client')
+  })
+
+  test('K-17 the issuer is the audience, and the URL that is called for who registered that, but no other', async () => {
+    const from = (client: string, aud: unknown) =>
+      knockAt(
+        assertion(host, { client, claims: { aud }, ...(client === 'old-library' && { signer: other.key }) }),
+      )
+    await expectIn(from('old-library', host.issuer + path))
+    await expectIn(from('old-library', [host.issuer, host.issuer + path]))
+    await expectIn(from('old-library', host.issuer))
+    await expectOut(from('pkj', host.issuer + path), 'assertion_audience')
+    for (const another of clientEndpoints.filter((one) => one !== endpoint))
+      await expectOut(from('old-library', host.issuer + another.path), 'assertion_audience')
+  })
+
+  test('CAUTH-13 an assertion that was used here is used up, here and at every other endpoint', async () => {
+    const jwt = assertion(host)
+    await expectIn(knockAt(jwt))
+    await expectOut(knockAt(jwt), 'assertion_replayed')
+    for (const another of clientEndpoints) {
+      const body = new URLSearchParams({ ...another.probe, ...withAssertion(jwt) })
+      expectRefusal(await send(host, { path: another.path, body }), 401, 'invalid_client')
+    }
   })
 })
 
@@ -468,6 +532,14 @@ describe('an assertion counts once', () => {
     await expectLetIn(knock(assertion(host)))
   })
 
+  test('CAUTH-13 the same jti with another exp is another assertion, and each of them counts once', async () => {
+    const jti = randomUUID()
+    const exp = Math.floor(host.now() / 1000) + 60
+    const assertions = [exp, exp + 1].map((at) => assertion(host, { claims: { jti, exp: at } }))
+    for (const jwt of assertions) await expectLetIn(knock(jwt))
+    for (const jwt of assertions) await expectKeptOut(knock(jwt), 'assertion_replayed')
+  })
+
   test('CAUTH-13 RACE-04 of 20 at once one is let in', async () => {
     const jwt = assertion(host)
     const statuses = (await Promise.all(Array.from({ length: 20 }, () => knock(jwt)))).map(
@@ -475,6 +547,16 @@ describe('an assertion counts once', () => {
     )
     expect(statuses.filter((status) => status === '400 invalid_grant')).toHaveLength(1)
     expect(statuses.filter((status) => status === '401 invalid_client')).toHaveLength(19)
+  })
+
+  test('CAUTH-13 RACE-04 of 20 at once at all endpoints one is let in', async () => {
+    const jwt = assertion(host)
+    const answers = Array.from({ length: 20 }, async (_, at) => {
+      const { path, probe } = clientEndpoints[at % clientEndpoints.length] ?? tokenEndpoint
+      return send(host, { path, body: new URLSearchParams({ ...probe, ...withAssertion(jwt) }) })
+    })
+    const refused = (await Promise.all(answers)).filter(({ body }) => body.error === 'invalid_client')
+    expect(refused).toHaveLength(19)
   })
 
   test('the jti of one client is free for another', async () => {
@@ -498,7 +580,13 @@ describe('an assertion counts once', () => {
     await a.oauth.purge()
     expect(count()).toBe(1)
     await expectKeptOut(knock(jwt, {}, a), 'assertion_replayed', a)
-    a.advance(2)
+    // Clocks differ, and step back: it is remembered for five minutes more.
+    a.advance(300)
+    await a.oauth.purge()
+    await expectKeptOut(knock(jwt, {}, a), 'assertion_expired', a)
+    a.advance(-305)
+    await expectKeptOut(knock(jwt, {}, a), 'assertion_replayed', a)
+    a.advance(307)
     await a.oauth.purge()
     expect(count()).toBe(0)
     await expectKeptOut(knock(jwt, {}, a), 'assertion_expired', a)

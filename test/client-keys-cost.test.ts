@@ -1,8 +1,11 @@
-import crypto, { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
+import crypto, { createPrivateKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { ClientKeys } from '../lib/clients/client-keys.js'
+import type { Jwk } from '../lib/index.js'
 import { assertion, withAssertion } from './support/assertions.js'
+import { proof } from './support/dpop.js'
 import { type Host, startHost } from './support/host.js'
 import { expectRefusal, type RawAnswer, sendFrom } from './support/token-endpoint.js'
 
@@ -113,11 +116,12 @@ describe('a jwks_uri with many keys', () => {
   test('costs 20 signatures and no more where the header names none, and none twice when it is asked again', async () => {
     answer.keys = many
     await expectKeptOut(knock('remote', strange.key), 'assertion_signature')
+    expect([making.mock.calls.length, verifying.mock.calls.length]).toEqual([20, 20])
     own.advance(5)
     answer.keys = [...many]
     await expectKeptOut(knock('remote', strange.key), 'assertion_signature')
     expect(asked).toBe(2)
-    expect([making.mock.calls.length, verifying.mock.calls.length]).toEqual([50, 41])
+    expect([making.mock.calls.length, verifying.mock.calls.length]).toEqual([21, 41])
   })
 
   test('costs one signature after 20 have failed from there, and 20 again a minute later', async () => {
@@ -164,6 +168,46 @@ describe('a jwks_uri with many keys', () => {
     )
     expect(verifying).not.toHaveBeenCalled()
   })
+})
+
+describe('keys that are remembered', () => {
+  /** Keys that nobody has, each another one. */
+  const strangers = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ kty: 'RSA', e: 'AQAB', n: `AQAB${at}` }))
+  const use = (keys: ClientKeys, ...jwks: Jwk[]) => [...keys.usable(jwks)].length
+
+  test('are the 1000 that were used last', () => {
+    const keys = new ClientKeys()
+    expect(use(keys, mine.jwk, strange.jwk)).toBe(2)
+    use(keys, ...strangers(998))
+    use(keys, mine.jwk)
+    making.mockClear()
+    use(keys, ...strangers(999).slice(998))
+    expect(use(keys, mine.jwk)).toBe(1)
+    expect(making).toHaveBeenCalledTimes(1)
+    expect(use(keys, strange.jwk)).toBe(1)
+    expect(making).toHaveBeenCalledTimes(2)
+  })
+
+  test('are not pushed out by keys that strangers make up for proofs', async () => {
+    const keys = new ClientKeys()
+    use(keys, mine.jwk)
+    for (const jwk of strangers(1001)) keys.ofStranger(jwk)
+    making.mockClear()
+    expect(use(keys, mine.jwk)).toBe(1)
+    expect(making).not.toHaveBeenCalled()
+    // Those of DPoP proofs are such, also where a client has registered the same.
+    await expectLetIn(knock('inline', mine.key))
+    expect(making).toHaveBeenCalledTimes(1)
+    const signer = createPrivateKey({ key: mine.key, format: 'jwk' })
+    for (let at = 0; at < 3; at++) {
+      const dpop = proof(own, { key: { alg: 'ES256', signer, jwk: mine.jwk, jkt: '' } })
+      await expectLetIn(sendFrom(own, '127.0.0.1', { ...PROBE, ...withAssertion(inline()) }, { dpop }))
+    }
+    expect(making).toHaveBeenCalledTimes(2)
+  })
+
+  const inline = () => assertion(own, { client: 'inline', signer: mine.key })
 })
 
 test('an assertion is decoded once', async () => {

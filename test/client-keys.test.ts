@@ -48,12 +48,13 @@ async function expectUnavailable(
   expect(refused.headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/)
   expect(refused.headers.get('www-authenticate')).toBeNull()
   expect(refused.body.error_description).toBe(
-    'The jwks_uri of this client gave no usable answer, so its client_assertion cannot be verified now. Try again later.',
+    'The jwks_uri gave no usable answer, so nothing can be verified with its keys now. Try again later.',
   )
   expect(told(own, 'server.error')).toEqual([])
   expect(told(own, 'token.refused').at(-1)).toEqual({
     error: 'temporarily_unavailable',
     reason: 'jwks_unavailable',
+    problem: expect.stringMatching(problem),
   })
   expect(told(own, 'client.authentication_failed').at(-1)).toEqual({
     clientId: 'remote',

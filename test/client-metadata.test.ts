@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ClientMetadata } from '../lib/index.js'
+import { DEVICE_GRANT } from './support/devices.js'
 import { type Host, startHost } from './support/host.js'
 
 const CALLBACK = 'https://shop.example/cb'
@@ -373,10 +374,10 @@ describe('OIDC-23 sector_identifier_uri', () => {
     ['lists one of them only', [CALLBACK], /does not list https:\/\/print\.example\/cb/],
     ['spells one of them otherwise', [CALLBACK, 'https://print.example/cb/'], /does not list/],
     ['lists none', [], /does not list/],
-    ['is an object', { redirect_uris: uris }, /array of redirect URIs/],
-    ['is a string', uris.join(' '), /array of redirect URIs/],
-    ['has something else in it', [...uris, 5], /array of redirect URIs/],
-    ['is null', null, /array of redirect URIs/],
+    ['is an object', { redirect_uris: uris }, /array of URIs/],
+    ['is a string', uris.join(' '), /array of URIs/],
+    ['has something else in it', [...uris, 5], /array of URIs/],
+    ['is null', null, /array of URIs/],
   ])('that %s is refused', async (_, list, message) => {
     listed = list
     const refusal = own.oauth.clients.create(pairwise())
@@ -384,6 +385,57 @@ describe('OIDC-23 sector_identifier_uri', () => {
     await expect(refusal).rejects.toMatchObject({
       code: 'invalid_client_metadata',
       reason: 'metadata_sector_identifier_uri',
+    })
+  })
+
+  describe('of a client without redirect URIs', () => {
+    const jwks_uri = 'https://shop.example/jwks'
+    const device = (more: ClientMetadata = {}): ClientMetadata => ({
+      ...pairwise([]),
+      grant_types: [DEVICE_GRANT],
+      token_endpoint_auth_method: 'private_key_jwt',
+      ...more,
+    })
+
+    test('lists its jwks_uri', async () => {
+      listed = [...uris, jwks_uri]
+      const created = await own.oauth.clients.create(device({ jwks_uri }))
+      expect(created).toMatchObject({ subject_type: 'pairwise', sector_identifier_uri: url, jwks_uri })
+      listed = uris
+      own.advance(10)
+      const refusal = own.oauth.clients.create(device({ jwks_uri }))
+      await expect(refusal).rejects.toThrow(`does not list ${jwks_uri}`)
+      await expect(refusal).rejects.toMatchObject({ reason: 'metadata_sector_identifier_uri' })
+    })
+
+    test('has nothing to list where there is no jwks_uri, and is not asked', async () => {
+      listed = uris
+      for (const keys of [{ jwks: { keys: [ec.jwk] } }, { token_endpoint_auth_method: 'none' }]) {
+        const refusal = own.oauth.clients.create(device(keys))
+        await expect(refusal).rejects.toThrow(/neither redirect URIs nor a jwks_uri.*list that there/)
+        await expect(refusal).rejects.toMatchObject({
+          code: 'invalid_client_metadata',
+          reason: 'metadata_sector_identifier_uri',
+        })
+      }
+      expect(asked).toBe(0)
+    })
+
+    test('is asked again when its keys are elsewhere, and not when those of another client are', async () => {
+      listed = [...uris, jwks_uri]
+      const { client_id } = await own.oauth.clients.create(device({ jwks_uri }))
+      own.advance(10)
+      const change = (changes: ClientMetadata) => own.oauth.clients.update(client_id, changes)
+      await expect(change({ jwks_uri: 'https://evil.example/jwks' })).rejects.toThrow(
+        /does not list https:\/\/evil/,
+      )
+      await expect(change({ jwks: { keys: [ec.jwk] } })).rejects.toThrow(/neither redirect URIs nor/)
+      expect((await own.oauth.clients.get(client_id))?.jwks_uri).toBe(jwks_uri)
+
+      const site = await own.oauth.clients.create({ ...device({ jwks_uri }), redirect_uris: uris })
+      asked = 0
+      await own.oauth.clients.update(site.client_id, { jwks_uri: 'https://shop.example/other' })
+      expect(asked).toBe(0)
     })
   })
 

@@ -8,6 +8,9 @@ import * as openidClient from 'openid-client'
 import type { ClientMetadata, OAuthProviderOptions } from '../lib/index.js'
 import { Agent, encode, type Form, inputValue, type Page } from './support/agent.js'
 import { FORGED } from './support/answers.js'
+import { newCertificate } from './support/certificate.js'
+import { DEVICE_GRANT } from './support/devices.js'
+import { proof, proofKey } from './support/dpop.js'
 import { basic, CHALLENGE, destination, VERIFIER } from './support/flow.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
 import { signingKeys } from './support/signing-keys.js'
@@ -17,6 +20,9 @@ type Metadata = Record<string, unknown>
 
 const MOUNTS = ['/oauth', '/a/b', ''] as const
 const REDIRECT = 'https://rp.example/cb'
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const STAFF = 'https://staff.example'
 const SECRET = 'a-secret-that-is-long-enough-for-an-hmac-with-sha-512-0123456789abcdef'
 
 const signers = {
@@ -26,9 +32,15 @@ const signers = {
   'P-521': generateKeyPairSync('ec', { namedCurve: 'P-521' }),
   Ed25519: generateKeyPairSync('ed25519'),
 }
+/** One for all the algorithms that RSA keys can do. */
+const RSA_PROOFS = proofKey('RS256')
 const KEY_OF: Record<string, keyof typeof signers> = {
   ...{ ES256: 'P-256', ES384: 'P-384', ES512: 'P-521', EdDSA: 'Ed25519', Ed25519: 'Ed25519' },
 }
+
+/** What the proxy hands on of a client that has it. */
+const { raw: certificate, keys: certified } = newCertificate({ names: [[0x82, 'rp.example']] })
+const CERTIFICATE = { 'x-client-cert': certificate.toString('base64') }
 
 /** A user who has everything that OpenID Connect has a name for. */
 const EVERYTHING = {
@@ -65,10 +77,25 @@ function clientsFor(receiver: string): readonly ClientMetadata[] {
   }
   return [
     method('none'),
-    { ...method('client_secret_basic'), client_secret: SECRET, backchannel_logout_uri: receiver },
+    {
+      ...method('client_secret_basic'),
+      client_secret: SECRET,
+      grant_types: ['authorization_code', 'refresh_token', DEVICE_GRANT],
+      backchannel_logout_uri: receiver,
+    },
     { ...method('client_secret_post'), client_secret: SECRET },
     { ...method('client_secret_jwt'), client_secret: SECRET },
     { ...method('private_key_jwt'), jwks },
+    {
+      ...{ client_id: 'machine', client_secret: SECRET, scope: 'read' },
+      grant_types: ['client_credentials', TOKEN_EXCHANGE, JWT_BEARER],
+    },
+    { ...method('tls_client_auth'), tls_client_auth_san_dns: 'rp.example' },
+    {
+      ...method('self_signed_tls_client_auth'),
+      jwks: { keys: [{ ...certified.publicKey.export({ format: 'jwk' }) }] },
+      tls_client_certificate_bound_access_tokens: true,
+    },
   ]
 }
 
@@ -95,6 +122,15 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
       pairwiseSalt: 'a salt that is longer than thirty-two characters',
       secret: 'a secret that is longer than thirty-two characters',
       allowPrivateAddresses: true,
+      tokenExchange: () => true,
+      trustedIssuers: {
+        [STAFF]: {
+          jwks: { keys: [signers['P-256'].publicKey.export({ format: 'jwk' })] },
+          user: () => 'alice',
+        },
+      },
+      mtls: { clientCertificateHeader: 'X-Client-Cert' },
+      authorizationDetails: { payment: { schema: {}, description: 'Pay' } },
     } as unknown as Partial<OAuthProviderOptions<User>>
     host = await startHost({ mount, provider })
     metadata = await json(`${host.issuer}/.well-known/openid-configuration`)
@@ -169,12 +205,30 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
     }
   }
 
+  const plain = {
+    ...{ response_type: 'code', redirect_uri: REDIRECT, scope: 'openid read', state: 'the-state' },
+    ...{ code_challenge: CHALLENGE, code_challenge_method: 'S256' },
+  }
+
+  /** A request object of `private_key_jwt`. */
+  async function request(alg: string, scope = 'read'): Promise<Form> {
+    const claims = { ...plain, client_id: 'private_key_jwt', scope }
+    const key = alg.startsWith('HS') ? Buffer.from(SECRET) : signers[KEY_OF[alg] ?? 'RSA'].privateKey
+    if (alg === 'none') return { request: new UnsecuredJWT(claims).encode() }
+    return { request: await new SignJWT(claims).setProtectedHeader({ alg }).sign(key) }
+  }
+
   const proofs: Record<string, () => Promise<{ form?: Form; headers?: Record<string, string> }>> = {
     none: async () => ({ form: { client_id: 'none' } }),
     client_secret_basic: async () => ({ headers: BASIC }),
     client_secret_post: async () => ({ form: { client_id: 'client_secret_post', client_secret: SECRET } }),
     client_secret_jwt: async () => ({ form: await assertion('client_secret_jwt', 'HS256') }),
     private_key_jwt: async () => ({ form: await assertion('private_key_jwt', 'ES256') }),
+    tls_client_auth: async () => ({ form: { client_id: 'tls_client_auth' }, headers: CERTIFICATE }),
+    self_signed_tls_client_auth: async () => ({
+      form: { client_id: 'self_signed_tls_client_auth' },
+      headers: CERTIFICATE,
+    }),
   }
 
   async function userinfo(token: string) {
@@ -265,27 +319,39 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
     },
 
     async grant_types_supported() {
-      const { refresh_token } = await tokens()
+      const { refresh_token, access_token } = await tokens()
+      const asMachine = { headers: { authorization: basic('machine', SECRET) } }
+      const senders: Record<string, typeof asMachine> = {
+        client_credentials: asMachine,
+        [TOKEN_EXCHANGE]: asMachine,
+        [JWT_BEARER]: asMachine,
+      }
       const forms: Record<string, Form> = {
+        client_credentials: {},
+        [TOKEN_EXCHANGE]: {
+          subject_token: access_token,
+          subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        },
+        [JWT_BEARER]: { assertion: (await assertion(STAFF, 'ES256', { sub: 'alice' })).client_assertion },
         authorization_code: {
           code: await codeFor('client_secret_basic'),
           redirect_uri: REDIRECT,
           code_verifier: VERIFIER,
         },
         refresh_token: { refresh_token },
+        [DEVICE_GRANT]: { device_code: await approvedDevice() },
       }
       for (const grant_type of list('grant_types_supported')) {
-        const { status } = await post({ grant_type, ...forms[grant_type] }, BASIC)
+        const { headers } = senders[grant_type] ?? { headers: BASIC }
+        const { status } = await post({ grant_type, ...forms[grant_type] }, headers)
         expect([grant_type, status]).toEqual([grant_type, 200])
       }
       for (const grant_type of [
         'implicit',
         'password',
-        'client_credentials',
+        'CLIENT_CREDENTIALS',
         'AUTHORIZATION_CODE',
-        'urn:ietf:params:oauth:grant-type:device_code',
-        'urn:ietf:params:oauth:grant-type:token-exchange',
-        'urn:ietf:params:oauth:grant-type:jwt-bearer',
+        'urn:ietf:params:oauth:grant-type:saml2-bearer',
         'constructor',
       ]) {
         const { status, body } = await post({ grant_type, ...forms.authorization_code }, BASIC)
@@ -306,7 +372,7 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
         const { status, body } = await post({ ...grant, ...form }, headers)
         expect([method, status, body.error]).toEqual([method, 200, undefined])
       }
-      for (const method of ['tls_client_auth', 'self_signed_tls_client_auth', 'CLIENT_SECRET_BASIC', 'x'])
+      for (const method of ['tls', 'attest_jwt_client_auth', 'CLIENT_SECRET_BASIC', 'x'])
         await expectUnregistrable({ token_endpoint_auth_method: method })
     },
 
@@ -324,6 +390,34 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
       expect(await attempt('none')).toEqual(['none', 401, 'invalid_client'])
       for (const alg of ['none', 'RS1', 'ES256K', 'Ed448', 'HS1', 'rs256'])
         await expectUnregistrable({ client_secret: SECRET, token_endpoint_auth_signing_alg: alg })
+    },
+
+    async tls_client_certificate_bound_access_tokens() {
+      expect(metadata.tls_client_certificate_bound_access_tokens).toBe(true)
+      const client_id = 'self_signed_tls_client_auth'
+      const code = await codeFor(client_id)
+      const grant = {
+        ...{ grant_type: 'authorization_code', code, redirect_uri: REDIRECT },
+        ...{ code_verifier: VERIFIER, client_id },
+      }
+      const { body } = await post(grant, CERTIFICATE)
+      const authorization = `Bearer ${body.access_token}`
+      const call = (headers: Record<string, string>) =>
+        fetch(url('userinfo_endpoint'), { headers: { authorization, ...headers } })
+      expect((await call(CERTIFICATE)).status).toBe(200)
+      expect((await call({})).status).toBe(401)
+    },
+
+    async dpop_signing_alg_values_supported() {
+      const grant = { grant_type: 'refresh_token', refresh_token: 'x' }
+      for (const alg of list('dpop_signing_alg_values_supported')) {
+        const key = /^[RP]S/.test(alg) ? { ...RSA_PROOFS, alg } : proofKey(alg)
+        const { status, body } = await post(grant, { ...BASIC, dpop: proof(host, { key }) })
+        // The proof is right where only the refresh token is wrong.
+        expect([alg, status, body.error]).toEqual([alg, 400, 'invalid_grant'])
+      }
+      const secret = { header: { alg: 'HS256' }, signer: SECRET }
+      expectRefusal(await post(grant, { ...BASIC, dpop: proof(host, secret) }), 400, 'invalid_dpop_proof')
     },
 
     async code_challenge_methods_supported() {
@@ -427,10 +521,88 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
       expect(decodeJwt(id_token).nickname).toBe('Ali')
     },
 
+    async pushed_authorization_request_endpoint() {
+      const endpoint = url('pushed_authorization_request_endpoint')
+      const form = { ...plain, client_id: 'none' }
+      const response = await fetch(endpoint, { method: 'POST', body: encode(form) })
+      expect(response.status).toBe(201)
+      const { request_uri } = (await response.json()) as { request_uri: string }
+      const alone = { scope: undefined, code_challenge: undefined, redirect_uri: undefined }
+      const { page } = await authorize({ ...alone, client_id: 'none', request_uri })
+      expect(destination(page).searchParams.get('code')).toMatch(/^[\w-]{64}$/)
+    },
+
+    async device_authorization_endpoint() {
+      expect(await approvedDevice()).toMatch(/^[\w-]{64}$/)
+    },
+
+    async authorization_details_types_supported() {
+      for (const type of list('authorization_details_types_supported')) {
+        const authorization_details = JSON.stringify([{ type }])
+        const tokensOfDetails = await tokens({ authorization_details })
+        expect(tokensOfDetails.authorization_details).toEqual([{ type }])
+      }
+      const { page } = await authorize({ authorization_details: '[{"type":"x"}]' })
+      expect(destination(page).searchParams.get('error')).toBe('invalid_authorization_details')
+    },
+
+    async revocation_endpoint() {
+      const { access_token } = await tokens()
+      const revoked = await postTo('revocation_endpoint', { token: access_token }, BASIC)
+      expect([revoked.status, revoked.body]).toEqual([200, {}])
+      const headers = { authorization: `Bearer ${access_token}` }
+      expect((await fetch(url('userinfo_endpoint'), { headers })).status).toBe(401)
+    },
+
+    async introspection_endpoint() {
+      const { access_token } = await tokens()
+      const { body } = await postTo('introspection_endpoint', { token: access_token }, BASIC)
+      expect(body).toMatchObject({ active: true, iss: metadata.issuer, sub: 'alice' })
+    },
+
+    revocation_endpoint_auth_methods_supported: () => expectAuthMethods('revocation_endpoint', []),
+    introspection_endpoint_auth_methods_supported: () =>
+      expectAuthMethods('introspection_endpoint', ['none']),
+
+    revocation_endpoint_auth_signing_alg_values_supported: () => expectAuthAlgs('revocation_endpoint'),
+    introspection_endpoint_auth_signing_alg_values_supported: () => expectAuthAlgs('introspection_endpoint'),
+
+    async introspection_signing_alg_values_supported() {
+      for (const alg of list('introspection_signing_alg_values_supported')) {
+        const { client_id, client_secret = '' } = await host.oauth.clients.create({
+          ...{ grant_types: [], introspection_signed_response_alg: alg },
+        })
+        const response = await fetch(url('introspection_endpoint'), {
+          method: 'POST',
+          headers: { authorization: basic(client_id, client_secret) },
+          body: encode({ token: 'x' }),
+        })
+        const expected = { issuer: host.issuer, audience: client_id, algorithms: [alg] }
+        const { payload } = await jwtVerify(await response.text(), keys(), expected)
+        expect(payload.token_introspection).toEqual({ active: false })
+      }
+      for (const alg of ['none', 'HS256', 'RS512', 'rs256'])
+        await expectUnregistrable({ introspection_signed_response_alg: alg })
+    },
+
     async request_parameter_supported() {
-      expect(metadata.request_parameter_supported).toBe(false)
-      const { page } = await authorize({ request: new UnsecuredJWT({}).encode() })
-      expect(destination(page).searchParams.get('error')).toBe('request_not_supported')
+      expect(metadata.request_parameter_supported).toBe(true)
+      const { page } = await authorize({ client_id: 'private_key_jwt', ...(await request('ES256')) })
+      expect(destination(page).searchParams.get('code')).toMatch(/^[\w-]{64}$/)
+    },
+
+    async request_object_signing_alg_values_supported() {
+      const algs = list('request_object_signing_alg_values_supported')
+      expect(algs.filter((alg) => /none|^HS/.test(alg))).toEqual([])
+      const errorOf = async (alg: string) => {
+        const { page } = await authorize({ client_id: 'private_key_jwt', ...(await request(alg, 'nope')) })
+        return destination(page).searchParams.get('error')
+      }
+      // It counts where only its scope is wrong.
+      for (const alg of algs) expect([alg, await errorOf(alg)]).toEqual([alg, 'invalid_scope'])
+      for (const alg of ['none', 'HS256']) expect(await errorOf(alg)).toBe('invalid_request_object')
+      for (const alg of ['none', 'HS256', 'ES256K'])
+        await expectUnregistrable({ request_object_signing_alg: alg })
     },
 
     async request_uri_parameter_supported() {
@@ -472,6 +644,50 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
     },
   }
 
+  async function postTo(member: string, form: Form, headers: Record<string, string> = {}) {
+    const response = await fetch(url(member), { method: 'POST', body: encode(form), headers })
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Metadata }
+  }
+
+  /** The methods that are listed, and no others, prove a client here. */
+  async function expectAuthMethods(endpoint: string, refused: readonly string[]): Promise<void> {
+    const methods = list(`${endpoint}_auth_methods_supported`)
+    const all = list('token_endpoint_auth_methods_supported')
+    expect(methods).toEqual(all.filter((method) => !refused.includes(method)))
+    for (const method of all) {
+      const { form, headers } = (await proofs[method]?.()) ?? {}
+      const { status } = await postTo(endpoint, { token: 'x', ...form }, headers)
+      expect([method, status]).toEqual([method, refused.includes(method) ? 401 : 200])
+    }
+  }
+
+  async function expectAuthAlgs(endpoint: string): Promise<void> {
+    for (const alg of list(`${endpoint}_auth_signing_alg_values_supported`)) {
+      const client = alg.startsWith('HS') ? 'client_secret_jwt' : 'private_key_jwt'
+      const { status } = await postTo(endpoint, { token: 'x', ...(await assertion(client, alg)) })
+      expect([alg, status]).toEqual([alg, 200])
+    }
+    const unsigned = await assertion('private_key_jwt', 'none')
+    expectRefusal(await postTo(endpoint, { token: 'x', ...unsigned }), 401, 'invalid_client')
+  }
+
+  /** The code of a device that alice has approved. */
+  async function approvedDevice(): Promise<string> {
+    const endpoint = url('device_authorization_endpoint')
+    const response = await fetch(endpoint, {
+      method: 'POST',
+      headers: BASIC,
+      body: encode({ scope: 'read' }),
+    })
+    const codes = (await response.json()) as Record<string, string>
+    const agent = new Agent(host)
+    await agent.login('alice')
+    const page = await agent.get(codes.verification_uri_complete ?? '')
+    const form = { _csrf: inputValue(page, '_csrf'), user_code: codes.user_code, decision: 'approve' }
+    expect((await agent.post(codes.verification_uri ?? '', form)).status).toBe(303)
+    return codes.device_code ?? ''
+  }
+
   /** Tokens of a client that is registered for the purpose. */
   async function registeredTokens(more: ClientMetadata) {
     const created = await host.oauth.clients.create({
@@ -500,19 +716,14 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
 
   test('DISC-07 what does not exist yet is neither listed nor answered', async () => {
     for (const [member, path] of [
-      ['revocation_endpoint', '/revoke'],
-      ['introspection_endpoint', '/introspect'],
       ['registration_endpoint', '/register'],
-      ['pushed_authorization_request_endpoint', '/par'],
-      ['device_authorization_endpoint', '/device_authorization'],
       ['check_session_iframe', '/session'],
     ] as const) {
       expect(Object.keys(metadata)).not.toContain(member)
       for (const method of ['GET', 'POST'])
         expect((await fetch(host.issuer + path, { method })).status).toBe(404)
     }
-    const features =
-      /dpop|mtls|tls_client|registration|frontchannel|encryption|authorization_details|jwt_authorization/
+    const features = /mtls|registration|frontchannel|encryption|jwt_authorization/
     expect(JSON.stringify(Object.keys(metadata))).not.toMatch(features)
   })
 
@@ -626,6 +837,7 @@ describe('DISC-05 with much and with little', () => {
           pairwiseSalt: 'x'.repeat(32),
           secret: 'y'.repeat(32),
           idTokenClaims: 'scopes',
+          authorizationDetails: { payment: { schema: {}, description: 'Pay' } },
           // Words of the host's own for a scope that is there anyway list it no second time.
           scopes: { read: 'Read', openid: 'Who you are', write: { description: 'Write', required: false } },
         },
@@ -660,7 +872,12 @@ describe('DISC-05 with much and with little', () => {
     const metadata = await json(`${host.issuer}/.well-known/openid-configuration`)
     expect(metadata.id_token_signing_alg_values_supported).toEqual(['RS256'])
     expect(metadata.userinfo_signing_alg_values_supported).toEqual(['RS256'])
-    for (const name of ['id_token_signed_response_alg', 'userinfo_signed_response_alg']) {
+    expect(metadata.introspection_signing_alg_values_supported).toEqual(['RS256'])
+    for (const name of [
+      'id_token_signed_response_alg',
+      'userinfo_signed_response_alg',
+      'introspection_signed_response_alg',
+    ]) {
       const client = { redirect_uris: [REDIRECT], [name]: 'ES256' }
       await expect(host.oauth.clients.create(client)).rejects.toMatchObject({
         code: 'invalid_client_metadata',

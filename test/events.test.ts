@@ -15,12 +15,17 @@ import {
   VERIFIER,
 } from './support/flow.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
+import { REMEDY } from './support/token-endpoint.js'
+import { introspect, postAs, revoke } from './support/tokens.js'
 
 let host: Host
 beforeEach(async () => {
   host = await startHost()
 })
 afterEach(() => host.close())
+
+/** What clients call themselves. */
+const CLIENT_ENDPOINTS = ['/token', '/revoke', '/introspect', '/par', '/device_authorization']
 
 type Told = [name: string, event: object]
 
@@ -84,7 +89,7 @@ describe('authorization.refused, by redirect, with a stable reason', () => {
     ['invalid_scope', 'scope_unknown', { scope: 'nope' }],
     ['invalid_scope', 'scope_malformed', { scope: 'a"b' }],
     ['invalid_target', 'resource_unknown', { resource: 'https://elsewhere.example' }],
-    ['request_not_supported', 'request_not_supported', { request: 'x' }],
+    ['invalid_request_object', 'request_object_malformed', { request: 'x' }],
     ['request_uri_not_supported', 'request_uri_not_supported', { request_uri: 'https://x.example' }],
     ['consent_required', 'consent_missing', { prompt: 'none' }],
   ] as const)('%s %s', async (error, reason, params) => {
@@ -207,8 +212,9 @@ describe('token.refused and client.authentication_failed', () => {
     ['refresh_token_unknown', 'invalid_grant', { grant_type: 'refresh_token', refresh_token: 'x' }],
     ['parameter_repeated', 'invalid_request', { grant_type: ['a', 'b'] }],
   ])('%s', async (reason, error, form) => {
-    await postToken(host, form)
+    const { body } = await postToken(host, form)
     expect(told()).toEqual([['token.refused', { clientId: 'conf', error, reason }]])
+    expect(body).toHaveProperty('error_description', expect.stringMatching(REMEDY))
   })
 
   test('grant_type_not_registered', async () => {
@@ -224,7 +230,8 @@ describe('token.refused and client.authentication_failed', () => {
   test('a code of another client, with another redirect_uri, verifier, or too late', async () => {
     const { code } = await getCode(host)
     told()
-    await redeem(host, code, { client: 'conf2' })
+    const { body } = await redeem(host, code, { client: 'conf2' })
+    expect(body).toHaveProperty('error_description', expect.stringMatching(REMEDY))
     await redeem(host, code, { form: { redirect_uri: 'https://rp.example/other' } })
     await redeem(host, code, { form: { code_verifier: undefined } })
     await redeem(host, code, { form: { code_verifier: 'y'.repeat(43) } })
@@ -239,8 +246,8 @@ describe('token.refused and client.authentication_failed', () => {
     ])
   })
 
-  test('a request that cannot be read', async () => {
-    const url = `${host.issuer}/token`
+  test.each(CLIENT_ENDPOINTS)('a request to %s that cannot be read', async (endpoint) => {
+    const url = host.issuer + endpoint
     await fetch(url)
     await fetch(url, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } })
     await fetch(url, { method: 'POST', body: new URLSearchParams({ x: 'a'.repeat(70_000) }) })
@@ -249,10 +256,74 @@ describe('token.refused and client.authentication_failed', () => {
     expect(told()).toEqual(
       ['method_not_allowed', 'content_type', 'body_too_large', 'too_many_parameters'].map((reason) => [
         'request.refused',
-        { endpoint: '/token', error: 'invalid_request', reason },
+        { endpoint, error: 'invalid_request', reason },
       ]),
     )
   })
+})
+
+describe('request.refused by an endpoint for clients, with the client', () => {
+  const OTHERS = CLIENT_ENDPOINTS.filter((path) => path !== '/token')
+
+  test.each(OTHERS)(
+    '%s: one that is not known, or does not prove itself, is told twice',
+    async (endpoint) => {
+      for (const [clientId, reason] of [
+        ['nobody', 'client_unknown'],
+        ['conf', 'credentials_missing'],
+        ['x'.repeat(300), 'client_unknown'],
+      ] as const) {
+        const body = new URLSearchParams({ client_id: clientId, token: 'x' })
+        await fetch(host.issuer + endpoint, { method: 'POST', body })
+        const whom = { clientId: clientId.slice(0, 255), reason }
+        expect(told()).toEqual([
+          ['client.authentication_failed', { ...whom, address: expect.any(String) }],
+          ['request.refused', { ...whom, endpoint, error: 'invalid_client' }],
+        ])
+      }
+    },
+  )
+
+  test.each(OTHERS)('%s: nobody at all', async (endpoint) => {
+    await fetch(host.issuer + endpoint, { method: 'POST', body: new URLSearchParams({ token: 'x' }) })
+    expect(told()).toEqual([
+      ['request.refused', { endpoint, error: 'invalid_client', reason: 'credentials_missing' }],
+    ])
+  })
+
+  test.each([
+    ['/revoke', 'invalid_request', 'token_parameter_missing', {}],
+    ['/introspect', 'invalid_request', 'token_parameter_missing', {}],
+    ['/introspect', 'invalid_request', 'parameter_repeated', { token: ['a', 'b'] }],
+    ['/par', 'invalid_request', 'response_type_missing', {}],
+    ['/device_authorization', 'unauthorized_client', 'grant_type_not_registered', {}],
+  ])('%s: %s %s', async (endpoint, error, reason, form) => {
+    await postAs(host, endpoint, { form })
+    expect(told()).toEqual([['request.refused', { endpoint, clientId: 'conf', error, reason }]])
+  })
+})
+
+test('token.revoked tells which kind, and what is refused after it', async () => {
+  const tokens = await getTokens(host)
+  told()
+  for (const token of [tokens.access_token, tokens.refresh_token, tokens.refresh_token])
+    await revoke(host, token)
+  const whose = { clientId: 'conf', userId: 'alice', grantId }
+  expect(told()).toEqual([
+    ['token.revoked', { ...whose, kind: 'access' }],
+    ['token.revoked', { ...whose, kind: 'refresh' }],
+  ])
+  const other = await getTokens(host)
+  await revoke(host, other.access_token)
+  told()
+  for (const token of [other.access_token, tokens.access_token]) await callApi(host, '/api/read', token)
+  await refresh(host, tokens.refresh_token)
+  const refused = (reason: string) => ['access_token.refused', { error: 'invalid_token', reason }]
+  expect(told()).toEqual([
+    refused('token_revoked'),
+    refused('grant_revoked'),
+    ['token.refused', { clientId: 'conf', error: 'invalid_grant', reason: 'grant_revoked' }],
+  ])
 })
 
 describe('each outcome has its own reason, once:', () => {
@@ -609,8 +680,18 @@ test('INJ-11 no event and no line on the console holds a code, token, secret, ve
     for (const token of [tokens.access_token, renewed.refresh_token, `${tokens.access_token}x`])
       await callApi(host, '/api/write', token)
     await callApi(host, `/api/read?access_token=${tokens.access_token}`, tokens.access_token)
+    for (const token of [tokens.access_token, tokens.refresh_token, `${tokens.access_token}x`]) {
+      for (const asking of ['conf2', 'pub', client]) {
+        await introspect(host, token, { client: asking })
+        if (asking !== client) await revoke(host, token, { client: asking })
+      }
+      await postAs(host, '/par', { client, form: { request_uri: token, state: token } })
+      await postAs(host, '/device_authorization', { client, form: { scope: token } })
+      await revoke(host, token, { client: 'nobody', headers: { authorization: `Bearer ${token}` } })
+    }
     await redeem(host, code, { client: 'conf2' })
     await redeem(host, code, { client })
+    await revoke(host, renewed.access_token, { client })
     host.advance(11)
     await refresh(host, tokens.refresh_token, { client })
     // In the wrong places: as the id of a client, as a path, in the query.

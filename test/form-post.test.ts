@@ -164,7 +164,7 @@ describe('every error of the query mode comes as a form', () => {
     ['invalid_request', { id_token_hint: 'x' }],
     ['invalid_scope', { scope: 'nope' }],
     ['invalid_target', { resource: 'https://other.example' }],
-    ['request_not_supported', { request: 'x' }],
+    ['invalid_request_object', { request: 'x' }],
     ['request_uri_not_supported', { request_uri: 'https://rp.example/x' }],
     ['registration_not_supported', { registration: '{}' }],
     ['consent_required', { prompt: 'none', scope: 'write' }],

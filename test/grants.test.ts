@@ -2,20 +2,13 @@ import { Agent, inputValue } from './support/agent.js'
 import { authorizeUrl, callApi, getTokens, redeem, refresh, signedIn, toConsent } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 import { signIn, userinfo } from './support/openid.js'
+import { expectDead } from './support/tokens.js'
 
 let host: Host
 beforeEach(async () => {
   host = await startHost()
 })
 afterEach(() => host.close())
-
-async function expectDead(
-  tokens: { access_token: string; refresh_token: string },
-  client = 'conf',
-): Promise<void> {
-  expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(401)
-  expect((await refresh(host, tokens.refresh_token, { client })).body.error).toBe('invalid_grant')
-}
 
 async function expectAlive(tokens: { access_token: string }): Promise<void> {
   expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
@@ -95,7 +88,7 @@ describe('revoke', () => {
     const elsewhere = await getTokens(host, { client: 'pub' })
     const [grant] = await host.oauth.grants.list({ userId: 'alice', clientId: 'conf' })
     expect(await host.oauth.grants.revoke(grant!.id)).toBe(true)
-    for (const tokens of [renewed, second]) await expectDead(tokens)
+    for (const tokens of [renewed, second]) await expectDead(host, tokens)
     for (const tokens of [others, elsewhere]) await expectAlive(tokens)
     expect(revocations()).toEqual([{ grantId: grant!.id, userId: 'alice', clientId: 'conf', by: 'host' }])
     expect(await host.oauth.grants.revoke(grant!.id)).toBe(false)
@@ -109,7 +102,7 @@ describe('revoke', () => {
     const { page } = await toConsent(host)
     expect(page.text).toContain('name="decision"')
     const fresh = await getTokens(host)
-    await expectDead(old)
+    await expectDead(host, old)
     await expectAlive(fresh)
     expect((await host.oauth.grants.list())[0]?.id).not.toBe(grant!.id)
   })
@@ -139,8 +132,8 @@ describe('revokeUser', () => {
     const pub = await getTokens(host, { client: 'pub' })
     const bob = await getTokens(host, { user: 'bob' })
     expect(await host.oauth.grants.revokeUser('alice')).toBe(2)
-    await expectDead(conf)
-    await expectDead(pub, 'pub')
+    await expectDead(host, conf)
+    await expectDead(host, pub, { client: 'pub' })
     await expectAlive(bob)
     expect(revocations()).toEqual([{ userId: 'alice', by: 'host' }])
     expect(await host.oauth.grants.revokeUser('alice')).toBe(0)
@@ -226,7 +219,7 @@ describe('the page of connected applications', () => {
     const answer = await agent.post(url(), { _csrf: inputValue(page, '_csrf'), grant: grant!.id })
     expect(answer.status).toBe(303)
     expect(answer.location).toBe(url())
-    await expectDead(tokens)
+    await expectDead(host, tokens)
     await expectAlive(kept)
     expect(revocations()).toEqual([{ grantId: grant!.id, userId: 'alice', clientId: 'conf', by: 'user' }])
     expect((await agent.get(url())).text).not.toContain('Confidential')
@@ -260,7 +253,7 @@ describe('the page of connected applications', () => {
     await expectAlive(tokens)
     const again = await agent.post(url(), { _csrf: inputValue(answer, '_csrf'), grant: grant!.id })
     expect(again.status).toBe(303)
-    await expectDead(tokens)
+    await expectDead(host, tokens)
   })
 
   async function bobsPage() {

@@ -1,8 +1,10 @@
 import cors from 'cors'
 import helmet from 'helmet'
-import { Agent, inputValue } from './support/agent.js'
+import { Agent, encode, type Form, inputValue } from './support/agent.js'
+import { clients } from './support/clients.js'
 import {
   authorizeUrl,
+  CHALLENGE,
   callApi,
   decide,
   getCode,
@@ -51,6 +53,30 @@ function expectPageHeaders(headers: Headers, { posts = false } = {}): void {
   )
 }
 
+const PUSHED = {
+  response_type: 'code',
+  redirect_uri: 'https://rp.example/cb',
+  code_challenge: CHALLENGE,
+  code_challenge_method: 'S256',
+}
+/** The endpoints for clients: how each answers which form, and a form that it refuses. */
+const CLIENT_ENDPOINTS: readonly (readonly [string, number, Form, Form])[] = [
+  ['/token', 200, { grant_type: 'client_credentials' }, {}],
+  ['/revoke', 200, { token: 'x' }, {}],
+  ['/introspect', 200, { token: 'x' }, {}],
+  ['/par', 201, PUSHED, { ...PUSHED, scope: 'nope' }],
+  ['/device_authorization', 200, {}, { scope: 'nope' }],
+]
+/** May use each of them. */
+const ABLE = {
+  client_id: 'able',
+  client_secret: 'able-secret',
+  redirect_uris: ['https://rp.example/cb'],
+  scope: 'read',
+  grant_types: ['authorization_code', 'client_credentials', 'urn:ietf:params:oauth:grant-type:device_code'],
+}
+const AS_ABLE = { client_id: 'able', client_secret: 'able-secret' }
+
 const HOSTS: readonly (readonly [string, HostOptions])[] = [
   ['a bare host', {}],
   ['a host with helmet() and cors({ origin: true, credentials: true })', { beforeSession: reflectingCors }],
@@ -69,11 +95,11 @@ function wildcardCors(app: Parameters<NonNullable<HostOptions['before']>>[0]): v
 describe.each(HOSTS)('on %s', (_, options) => {
   let host: Host
   beforeAll(async () => {
-    host = await startHost(options)
+    host = await startHost({ ...options, provider: { clients: [...clients, ABLE] } })
   })
   afterAll(() => host.close())
 
-  describe('HDR-01 every answer of /token and /userinfo is private, never sniffed, and readable by every origin', () => {
+  describe('HDR-01 every answer of the endpoints for machines is private, never sniffed, and readable by every origin', () => {
     test('success', async () => {
       const { code } = await getCode(host)
       const { status, headers } = await redeem(host, code)
@@ -84,30 +110,47 @@ describe.each(HOSTS)('on %s', (_, options) => {
       expectOpenToEveryOrigin(headers)
     })
 
-    test.each([
-      ['400', { method: 'POST', body: new URLSearchParams({ client_id: 'pub' }) }],
-      ['401', { method: 'POST', body: new URLSearchParams({ client_id: 'nobody' }) }],
-      ['405', { method: 'GET' }],
-      ['413', { method: 'POST', body: new URLSearchParams({ x: 'a'.repeat(70_000) }) }],
-      ['preflight', { method: 'OPTIONS' }],
-    ])('%s', async (name, init) => {
-      const response = await fetch(`${host.issuer}/token`, {
-        ...init,
-        headers: { origin: ORIGIN, 'access-control-request-method': 'POST' },
-      })
-      expect(response.status).toBe(name === 'preflight' ? 204 : Number(name))
-      expectPrivate(response.headers)
-      expectOpenToEveryOrigin(response.headers)
-      if (name === 'preflight') {
-        expect(response.headers.get('access-control-allow-methods')).toBe('POST')
-        expect(response.headers.get('access-control-allow-headers')).toMatch(/Authorization.*Content-Type/)
-        expect(await response.text()).toBe('')
-      } else {
+    describe.each(CLIENT_ENDPOINTS)('%s', (path, success, form, wrong) => {
+      test.each<[string, RequestInit]>([
+        [String(success), { method: 'POST', body: encode({ ...AS_ABLE, ...form }) }],
+        ['400', { method: 'POST', body: encode({ ...AS_ABLE, ...wrong }) }],
+        ['401', { method: 'POST', body: encode({ ...form, client_id: 'nobody' }) }],
+        ['405', { method: 'GET' }],
+        ['413', { method: 'POST', body: new URLSearchParams({ x: 'a'.repeat(70_000) }) }],
+        ['204', { method: 'OPTIONS' }],
+      ])('%s', async (status, init) => {
+        const response = await fetch(host.issuer + path, {
+          ...init,
+          headers: { origin: ORIGIN, 'access-control-request-method': 'POST' },
+        })
+        expect(response.status).toBe(Number(status))
+        expect(response.headers.get('set-cookie')).toBeNull()
+        expectPrivate(response.headers)
+        expectOpenToEveryOrigin(response.headers)
+        if (init.method === 'OPTIONS') {
+          expect(response.headers.get('access-control-allow-methods')).toBe('POST')
+          expect(response.headers.get('access-control-allow-headers')).toMatch(/Authorization.*Content-Type/)
+          expect(await response.text()).toBe('')
+          return
+        }
+        expect(response.headers.get('content-type')).toMatch(/^application\/json/)
+        if (response.status === success) return
         expect(await response.json()).toEqual({
           error: expect.any(String),
           error_description: expect.any(String),
         })
-      }
+      })
+    })
+
+    test('/introspect: an answer that is a JWT', async () => {
+      const { status, headers } = await fetch(`${host.issuer}/introspect`, {
+        method: 'POST',
+        headers: { origin: ORIGIN, accept: 'application/token-introspection+jwt' },
+        body: new URLSearchParams({ ...AS_ABLE, token: 'x' }),
+      })
+      expect([status, headers.get('content-type')]).toEqual([200, 'application/token-introspection+jwt'])
+      expectPrivate(headers)
+      expectOpenToEveryOrigin(headers)
     })
 
     test.each<[string, RequestInit, number]>([
@@ -153,17 +196,19 @@ describe.each(HOSTS)('on %s', (_, options) => {
     test('the store is down', async () => {
       const other = await startHost(options)
       await other.oauth.close()
-      const response = await fetch(`${other.issuer}/token`, {
-        method: 'POST',
-        headers: { origin: ORIGIN },
-        body: new URLSearchParams({ client_id: 'stored', grant_type: 'refresh_token' }),
-      })
-      expect(response.status).toBeGreaterThanOrEqual(500)
-      expectPrivate(response.headers)
-      expectOpenToEveryOrigin(response.headers)
-      const text = await response.text()
-      expect(text).not.toMatch(/database|sqlite|connection|\/lib\/| at /i)
-      expect(['server_error', 'temporarily_unavailable']).toContain(JSON.parse(text).error)
+      for (const [path] of CLIENT_ENDPOINTS) {
+        const response = await fetch(other.issuer + path, {
+          method: 'POST',
+          headers: { origin: ORIGIN },
+          body: new URLSearchParams({ client_id: 'stored', token: 'x', grant_type: 'refresh_token' }),
+        })
+        expect(response.status).toBeGreaterThanOrEqual(500)
+        expectPrivate(response.headers)
+        expectOpenToEveryOrigin(response.headers)
+        const text = await response.text()
+        expect(text).not.toMatch(/database|sqlite|connection|\/lib\/| at /i)
+        expect(['server_error', 'temporarily_unavailable']).toContain(JSON.parse(text).error)
+      }
       await other.close()
     })
   })
@@ -297,6 +342,10 @@ describe("HDR-05 a wrong method is 405 with Allow, an unknown path is the host's
 
   const MACHINES = [
     ['/oauth/token', 'POST'],
+    ['/oauth/revoke', 'POST'],
+    ['/oauth/introspect', 'POST'],
+    ['/oauth/par', 'POST'],
+    ['/oauth/device_authorization', 'POST'],
     ['/oauth/userinfo', 'GET, POST'],
     ['/oauth/jwks', 'GET, HEAD'],
     ['/oauth/.well-known/oauth-authorization-server', 'GET, HEAD'],
@@ -308,6 +357,7 @@ describe("HDR-05 a wrong method is 405 with Allow, an unknown path is the host's
   const PAGES = [
     '/oauth/authorize',
     '/oauth/consent/x',
+    '/oauth/device',
     '/oauth/logout',
     '/oauth/authorized-applications',
   ] as const
@@ -371,8 +421,11 @@ describe("HDR-05 a wrong method is 405 with Allow, an unknown path is the host's
     '/oauth/logout/',
     '/oauth/logout/x',
     '/oauth/register',
-    '/oauth/introspect',
-    '/oauth/revoke',
+    '/oauth/introspect/',
+    '/oauth/revoke/x',
+    '/oauth/device_authorization/',
+    '/oauth/par/x',
+    '/oauth/PAR',
     '/oauth/__proto__',
     '/oauth/constructor',
     '/.well-known/oauth-authorization-server',

@@ -374,7 +374,8 @@ describe.each([
       })
       expect(await empty.json()).toEqual({
         error: 'invalid_request',
-        error_description: 'grant_type is missing.',
+        error_description:
+          'grant_type is missing. Send it in the body, as application/x-www-form-urlencoded.',
       })
     })
 

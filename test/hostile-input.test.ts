@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import express from 'express'
 import express4 from 'express4'
+import type { ClientMetadata } from '../lib/index.js'
 import { Agent } from './support/agent.js'
+import { clients } from './support/clients.js'
 import { expectCheap, lengths } from './support/cost.js'
 import {
   authorizeUrl,
@@ -23,12 +25,20 @@ import { readFormPost } from './support/form-post.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
 import { LOGOUT_PARAMETERS } from './support/openid.js'
 
+/** May ask for device codes, beside the clients of every host. */
+const TV: ClientMetadata = {
+  client_id: 'tv',
+  token_endpoint_auth_method: 'none',
+  grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
+}
+const WITH_TV: HostOptions = { provider: { clients: [...clients, TV] } }
+
 let host: Host
 let alice: Agent
 const unhandled = jest.fn()
 beforeAll(async () => {
   process.on('unhandledRejection', unhandled)
-  host = await startHost()
+  host = await startHost(WITH_TV)
   alice = await signedIn(host, 'alice')
 })
 afterEach(async () => {
@@ -106,6 +116,31 @@ const TOKEN = [
   'client_assertion_type',
 ] as const
 
+const PUSHED = {
+  client_id: 'pub',
+  redirect_uri: 'https://spa.example/cb',
+  response_type: 'code',
+  code_challenge: CHALLENGE,
+  code_challenge_method: 'S256',
+}
+const TOKEN_AND_CLIENT = ['token', 'token_type_hint', 'client_id', 'client_secret']
+/** The endpoints for clients beside `/token`: a form that each takes, and the parameters that it knows. */
+const FOR_CLIENTS: readonly (readonly [string, Record<string, string>, readonly string[]])[] = [
+  ['/revoke', { client_id: 'pub', token: 'x' }, TOKEN_AND_CLIENT],
+  ['/introspect', { client_id: 'post', client_secret: 'post-secret', token: 'x' }, TOKEN_AND_CLIENT],
+  ['/par', PUSHED, [...AUTHORIZE, 'authorization_details', 'dpop_jkt', 'client_secret']],
+  [
+    '/device_authorization',
+    { client_id: 'tv', scope: 'read' },
+    ['client_id', 'client_secret', 'scope', 'resource', 'authorization_details'],
+  ],
+]
+
+/** Posts the form of an endpoint for clients, changed. */
+function ask(at: Host, path: string, form: Record<string, string>, more = ''): Promise<Response> {
+  return postForm(at.issuer + path, `${new URLSearchParams(form)}${more}`)
+}
+
 describe('ROB-01 lists and objects in place of a value', () => {
   const shapes = (name: string) => [
     `${name}[]=a`,
@@ -153,6 +188,27 @@ describe('ROB-01 lists and objects in place of a value', () => {
         const response = await postForm(`${other.issuer}/userinfo`, shape)
         expect([400, 401]).toContain(response.status)
         expect(await response.text()).not.toMatch(/object|toString|\[/)
+      }
+      await other.close()
+    }
+  })
+
+  test.each(FOR_CLIENTS)('%s', async (path, form, names) => {
+    for (const parser of [undefined, express.urlencoded({ extended: true })]) {
+      const other = await startHost({
+        ...WITH_TV,
+        ...(parser !== undefined && { before: (app) => app.use(parser) }),
+      })
+      expect([200, 201]).toContain((await ask(other, path, form)).status)
+      for (const name of names) {
+        const { [name]: _, ...rest } = form
+        for (const shape of shapes(name)) {
+          const response = await ask(other, path, rest, `&${shape}`)
+          // With brackets it is another parameter, which is unknown and ignored.
+          expect([200, 201, 400, 401]).toContain(response.status)
+          if (name === 'token' || name === 'client_id') expect(response.status).toBeGreaterThanOrEqual(400)
+          expect(await response.text()).not.toMatch(/object|toString|\[/)
+        }
       }
       await other.close()
     }
@@ -208,6 +264,7 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
       }) as express.ErrorRequestHandler)
       for (const path of [
         ...['/token', '/userinfo', '/authorize', '/consent/x', '/logout', '/authorized-applications'],
+        ...FOR_CLIENTS.map(([path]) => path),
       ]) {
         const url = `${other.issuer}${path}`
         const response = await expectCheap(
@@ -284,6 +341,11 @@ describe('ROB-04 ROB-11 no value takes long to refuse', () => {
     ['tildes', fill('~')],
     ['loopback digits', (length) => `http://localhost:${'9'.repeat(length)}`],
   ]
+  /** Of the parameters of the endpoints for clients, those that are taken apart. */
+  const COSTLY = [
+    ...['token', 'scope', 'redirect_uri', 'claims', 'request', 'resource', 'code_challenge', 'dpop_jkt'],
+    'authorization_details',
+  ]
   /** A value that fills a body, as far as it may be filled. */
   const longest = (make: Make): number =>
     [60_000, 20_000].find((length) => `${new URLSearchParams({ x: make(length) })}`.length < 62_000)!
@@ -345,11 +407,20 @@ describe('ROB-04 ROB-11 no value takes long to refuse', () => {
       }
     }
     for (const value of lengths(longest(make)).map(make)) {
-      const ask = (given: string) =>
+      for (const [path, form, names] of FOR_CLIENTS) {
+        for (const name of names.filter((name) => COSTLY.includes(name))) {
+          const { status } = await expectCheap(
+            () => ask(host, path, { ...form, [name]: value }),
+            () => ask(host, path, form),
+          )
+          expect([200, 201, 400, 401, 413]).toContain(status)
+        }
+      }
+      const askUserinfo = (given: string) =>
         postForm(`${host.issuer}/userinfo`, `${new URLSearchParams({ access_token: given })}`)
       const { status } = await expectCheap(
-        () => ask(value),
-        () => ask('x'),
+        () => askUserinfo(value),
+        () => askUserinfo('x'),
       )
       expect(status).toBe(401)
     }
@@ -421,6 +492,22 @@ describe('ROB-07 what is no JWT of ours gets the normal error of its endpoint', 
     }
     const token = await postForm(`${host.issuer}/token`, `${new URLSearchParams(assertion)}`)
     expect([token.status, ((await token.json()) as { error: string }).error]).toEqual([401, 'invalid_client'])
+
+    const introspecting = { client_id: 'post', client_secret: 'post-secret', token: jwt }
+    for (const [path, form, expected] of [
+      ['/revoke', { client_id: 'pub', token: jwt }, {}],
+      ['/introspect', introspecting, { active: false }],
+      ['/par', { ...PUSHED, request: jwt }, { error: 'invalid_request_object' }],
+      [
+        '/par',
+        { client_assertion_type: assertion.client_assertion_type, client_assertion: jwt },
+        { error: 'invalid_client' },
+      ],
+    ] as const) {
+      const answer = (await (await ask(host, path, form)).json()) as object
+      if ('error' in expected) expect(answer).toMatchObject(expected)
+      else expect(answer).toEqual(expected)
+    }
 
     const header = { authorization: `Bearer ${jwt}` }
     for (const [url, init] of [
@@ -509,6 +596,17 @@ describe('INJ-05 SQL and NUL are ordinary wrong values', () => {
         expect([400, 401]).toContain(status)
         expect(JSON.stringify(body)).not.toMatch(/sqlite|syntax|DROP|DELETE|\\u0000/i)
       }
+      for (const [path, form, names] of FOR_CLIENTS) {
+        for (const name of names) {
+          const answer = await ask(host, path, { ...form, [name]: value })
+          expect([200, 201, 400, 401]).toContain(answer.status)
+          expect(await answer.text()).not.toMatch(/sqlite|syntax|DROP|DELETE|\\u0000/i)
+        }
+      }
+      const polling = { grant_type: TV.grant_types?.[0] ?? '', client_id: 'tv', device_code: value }
+      expect((await ask(host, '/token', polling)).status).toBe(400)
+      const device = await alice.get(`${host.issuer}/device?${new URLSearchParams({ user_code: value })}`)
+      expect([200, 400]).toContain(device.status)
       for (const name of AUTHORIZE) {
         const page = await alice.get(authorizeUrl(host, { params: { [name]: value } }))
         expect([303, 400, 413]).toContain(page.status)
@@ -643,7 +741,8 @@ test('INJ-10 no body and no query reaches Object.prototype', async () => {
     '__proto__=1',
     'constructor=1&toString=2&hasOwnProperty=3',
   ]) {
-    for (const path of ['/token', '/userinfo', '/authorize', '/consent/x', '/logout'])
+    const pages = ['/userinfo', '/authorize', '/consent/x', '/logout', '/device']
+    for (const path of ['/token', ...FOR_CLIENTS.map(([path]) => path), ...pages])
       expect((await postForm(`${other.issuer}${path}`, `${text}&client_id=pub`)).status).toBeLessThan(500)
     expect((await fetch(`${other.issuer}/authorize?${text}`)).status).toBe(400)
     expect((await fetch(`${other.issuer}/logout?${text}`)).status).toBe(200)
@@ -708,6 +807,27 @@ describe('what no HTTP library would send', () => {
       request(
         'POST /oauth/token HTTP/1.1',
         'Authorization: Basic \xff\xfe',
+        'Content-Type: application/x-www-form-urlencoded',
+        'Content-Length: 0',
+      ),
+    ],
+    [
+      'an Accept and a DPoP of garbage',
+      request(
+        'POST /oauth/introspect HTTP/1.1',
+        `Authorization: ${CONF.authorization}`,
+        'Accept: \xff;q=\xfe,;;,application/token-introspection+jwt;q=-1;q=1e308',
+        'DPoP: \xff\xfe',
+        'Content-Type: application/x-www-form-urlencoded',
+        'Content-Length: 0',
+      ),
+    ],
+    [
+      'two Authorization headers at a revocation',
+      request(
+        'POST /oauth/revoke HTTP/1.1',
+        'Authorization: Bearer a',
+        'Authorization: Basic b',
         'Content-Type: application/x-www-form-urlencoded',
         'Content-Length: 0',
       ),
@@ -842,11 +962,29 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
     client_assertion: `${tokens.id_token}`,
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     post_logout_redirect_uri: 'https://rp.example/out',
+    token: tokens.access_token,
+    token_type_hint: 'refresh_token',
+    device_code: 'x',
+    user_code: 'BCDF-GHJK',
+  }
+  /** What turns a request into another one. */
+  const RARELY: Record<string, string> = {
+    request: String(tokens.id_token),
+    request_uri: 'urn:ietf:params:oauth:request_uri:x',
+    authorization_details: '[{"type":"x"}]',
+    dpop_jkt: CHALLENGE,
+    subject_token: tokens.access_token,
+    assertion: String(tokens.id_token),
   }
   const PATHS = [
     '/oauth/authorize',
     '/oauth/token',
     '/oauth/token',
+    '/oauth/revoke',
+    '/oauth/introspect',
+    '/oauth/par',
+    '/oauth/device_authorization',
+    '/oauth/device',
     new URL(page.url).pathname,
     '/oauth/authorized-applications',
     '/oauth/userinfo',
@@ -889,8 +1027,8 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
   const seen = new Map<number, number>()
 
   const one = async () => {
-    const form = Object.entries(RIGHT)
-      .filter(([name]) => random() < (OFTEN.includes(name) ? 0.85 : 0.3))
+    const form = Object.entries({ ...RIGHT, ...RARELY })
+      .filter(([name]) => random() < (OFTEN.includes(name) ? 0.85 : name in RARELY ? 0.05 : 0.3))
       .flatMap(([name, value]) => {
         const pair = `${encode(random() < 0.1 ? mutate(name) : name)}=${encode(random() < 0.3 ? mutate(value) : value)}`
         return random() < 0.05 ? [pair, pair] : [pair]
@@ -907,6 +1045,8 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
       headers: {
         ...(random() < 0.7 && { cookie: random() < 0.1 ? cookie.slice(3) : cookie }),
         ...(random() < 0.5 && { authorization: pick(AUTHORIZATION) }),
+        ...(random() < 0.1 && { dpop: pick([String(tokens.id_token), 'x', '..', '']) }),
+        ...(random() < 0.1 && { accept: pick(['application/token-introspection+jwt', '*/*;q=x', ';;,']) }),
         ...(withBody && { 'content-type': pick(TYPES) }),
       },
       ...(withBody && { body: form }),

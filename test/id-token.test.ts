@@ -3,6 +3,7 @@ import SQLite from 'better-sqlite3'
 import { decodeProtectedHeader } from 'jose'
 import { oauthProvider } from '../lib/index.js'
 import { Agent } from './support/agent.js'
+import { DEVICE_GRANT, decideAs, poll, startDevice } from './support/devices.js'
 import { authorizeUrl, decide, redeem, refresh, signedIn } from './support/flow.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
 import {
@@ -539,6 +540,25 @@ describe('OIDC-23 pairwise subjects', () => {
     const subs = []
     for (const client of ['one', 'two', 'one'])
       subs.push((await signIn(other, { agent, client, params })).claims.sub)
+    expect(subs[0]).toBe(subs[2])
+    expect(subs[0]).not.toBe(subs[1])
+  })
+
+  test('of clients without redirect URIs are never shared, and can be had without a sector_identifier_uri', async () => {
+    const device = { subject_type: 'pairwise', grant_types: [DEVICE_GRANT] }
+    const ids = ['one', 'two']
+    const other = await start({ provider: { clients: ids.map((client_id) => ({ client_id, ...device })) } })
+    const agent = await signedIn(other, 'alice')
+    const subs = []
+    for (const client of ['one', 'two', 'one']) {
+      const codes = await startDevice(other, { client, form: { scope: 'openid' } })
+      await decideAs(other, codes, 'approve', { agent })
+      const { body } = await poll(other, codes, { client })
+      const { sub } = await idTokenClaims(other, String(body.id_token), client)
+      expect((await userinfo(other, body.access_token)).body.sub).toBe(sub)
+      subs.push(sub)
+    }
+    expect(subs[0]).toMatch(/^[\w-]{43}$/)
     expect(subs[0]).toBe(subs[2])
     expect(subs[0]).not.toBe(subs[1])
   })

@@ -19,6 +19,7 @@ import { callApi, getCode, getTokens, redeem, refresh } from './support/flow.js'
 import { type Host, startHost, type User } from './support/host.js'
 import { signingKeys } from './support/signing-keys.js'
 import { dump, expectRefusal } from './support/token-endpoint.js'
+import { introspect } from './support/tokens.js'
 
 const insecure = { [oauth4webapi.allowInsecureRequests]: true }
 const SIGNED_IN_AT = Math.floor(Date.now() / 1000) - 60
@@ -338,10 +339,19 @@ test('RS-07 no other JWT of this issuer and key is an access token', async () =>
     .sign(privateKey)
 
   expect(received).toHaveLength(1)
-  const others = [idTokens.id_token as string, ...received, await userinfo.text(), assertion, requestObject]
+  const asJwt = { headers: { accept: 'application/token-introspection+jwt' } }
+  const introspection = (await introspect(other, access_token, asJwt)).text
+  const proof = await new SignJWT({ jti: String(jti), htm: 'GET', htu: resource })
+    .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: publicKey })
+    .sign(privateKey)
+
+  const ours = [idTokens.id_token as string, await userinfo.text(), introspection]
+  const others = [...ours, ...received, assertion, requestObject, proof]
   for (const jwt of others) {
     expect(jwt).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/)
     await expectDead(jwt, other)
+    expect((await introspect(other, jwt)).body).toEqual({ active: false })
+    expect((await refresh(other, jwt)).body.error).toBe('invalid_grant')
   }
   expect((await callApi(other, '/api/read', access_token)).status).toBe(200)
   receiver.close()

@@ -10,12 +10,15 @@ import { openStore } from '../lib/store/open.js'
 import { SqliteStore } from '../lib/store/sqlite.js'
 import type { Store } from '../lib/store/store.js'
 import { faultyStore } from './support/faults.js'
+import { reuseRsaKeys } from './support/made-rsa-keys.js'
 import { signingKeys } from './support/signing-keys.js'
 
 const OPERATIONS = Object.getOwnPropertyNames(SqliteStore.prototype).filter(
   (name) => name !== 'constructor',
 ) as (keyof Store)[]
 const lifetimes = { idToken: 3600, accessToken: 3600, signingKey: 7_776_000 } as Settings['lifetimes']
+
+reuseRsaKeys()
 
 /** The keys of a process on a store, on a clock in our hand. */
 function keySet(store: Store = openStore(':memory:', Date.now)) {
@@ -172,7 +175,7 @@ describe('verifying', () => {
 
   describe('ROB-07 anything else is nobody, and never a failure:', () => {
     const { keys } = keySet()
-    const own = new OwnKeys(signingKeys)
+    const own = new OwnKeys(signingKeys, ['RS256'])
     let jwt: string
     let parts: [string, string, string]
     let kid: string

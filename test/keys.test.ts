@@ -10,6 +10,7 @@ import type { Store } from '../lib/store/store.js'
 import { faultyStore, INTERNALS } from './support/faults.js'
 import { getTokens } from './support/flow.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
+import { reuseRsaKeys } from './support/made-rsa-keys.js'
 import { prepareProcesses } from './support/processes.js'
 
 const SECRET = 'a-secret-of-the-host-that-is-long-enough'
@@ -27,23 +28,7 @@ const OPERATIONS = Object.getOwnPropertyNames(SqliteStore.prototype).filter(
   (name) => name !== 'constructor',
 ) as (keyof Store)[]
 
-/** To make RSA keys takes most of the time here, so each test gets those that an earlier one has made, and no two of its own alike. */
-const made: Promise<unknown>[] = []
-let taken = 0
-const generateKey = crypto.subtle.generateKey.bind(crypto.subtle) as (...how: unknown[]) => Promise<unknown>
-Object.defineProperty(crypto.subtle, 'generateKey', {
-  configurable: true,
-  writable: true,
-  value: (...how: [{ name: string }, ...unknown[]]) => {
-    if (!how[0].name.startsWith('RSA')) return generateKey(...how)
-    const index = taken++
-    made[index] ??= generateKey(...how)
-    return made[index]
-  },
-})
-beforeEach(() => {
-  taken = 0
-})
+const makeNewRsaKeys = reuseRsaKeys()
 
 const folder = mkdtempSync(path.join(tmpdir(), 'oauth-keys-'))
 let files = 0
@@ -194,7 +179,7 @@ describe('GET /jwks', () => {
   })
 
   test('keys are made without holding up the event loop', async () => {
-    taken = made.length
+    makeNewRsaKeys()
     let turns = 0
     let running = true
     const turn = () => {

@@ -122,15 +122,16 @@ describe('the modules of the OpenID Foundation for Basic OPs that ask for someth
   })
 
   test.each([
-    ['request', 'request_not_supported', 'eyJhbGciOiJub25lIn0.e30.'],
+    ['request', 'invalid_request_object', 'eyJhbGciOiJub25lIn0.e30.'],
     ['request_uri', 'request_uri_not_supported', 'https://rp.example/request.jwt'],
     ['registration', 'registration_not_supported', '{}'],
   ])(
-    'oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported, oidcc-ensure-request-object-with-redirect-uri: %s is %s',
+    'AUTHZ-17, oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported, oidcc-ensure-request-object-with-redirect-uri: %s is answered with %s',
     async (name, error, value) => {
       const agent = await signedIn(host, 'alice')
       expectErrorRedirect(host, await ask(host, agent, { [name]: value }), error)
-      expectErrorPage(await ask(host, agent, { [name]: value, redirect_uri: undefined }))
+      const code = name === 'request' ? error : 'invalid_request'
+      expectErrorPage(await ask(host, agent, { [name]: value, redirect_uri: undefined }), { code })
     },
   )
 
@@ -899,7 +900,9 @@ describe('parameters that come twice, empty or as something else', () => {
     ['request', { request: 'x' }],
   ])('AUTHZ-05 an unregistered redirect_uri or an unknown client beside %s is a page', async (_, params) => {
     const agent = await signedIn(host, 'alice')
-    expectErrorPage(await ask(host, agent, { ...params, redirect_uri: 'https://evil.example/cb' }))
+    // Beside a request object no redirect URI counts, so the object is what is wrong there.
+    const code = 'request' in params ? 'invalid_request_object' : 'invalid_request'
+    expectErrorPage(await ask(host, agent, { ...params, redirect_uri: 'https://evil.example/cb' }), { code })
     expectErrorPage(await ask(host, agent, { ...params, client_id: 'unknown' }))
   })
 
@@ -987,7 +990,7 @@ describe('INJ-07 every authorization response says by iss whom it comes from', (
     ['invalid_request', { prompt: 'foo' }, undefined],
     ['invalid_scope', { scope: 'nothing' }, undefined],
     ['unsupported_response_type', { response_type: 'id_token' }, undefined],
-    ['request_not_supported', { request: 'x' }, undefined],
+    ['invalid_request_object', { request: 'x' }, undefined],
   ])('%s', async (_, params, user) => {
     const agent = user === undefined ? new Agent(host) : (await known(host)).agent
     expect(responseOf(await ask(host, agent, params)).iss).toBe(host.issuer)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { PageLocals, PageName } from '../lib/index.js'
 import { Agent, type Page } from './support/agent.js'
+import { DEVICE_GRANT, startDevice } from './support/devices.js'
 import { authorizeUrl, decide, getTokens, signedIn, toConsent } from './support/flow.js'
 import { type Host, type HostOptions, startHost } from './support/host.js'
 
@@ -19,8 +20,8 @@ async function start(provider: HostOptions['provider'], more: HostOptions = {}):
   host = await startHost({ ...(provider && { provider }), ...more })
 }
 
-/** The pages as a user meets them: an error, consent, on to the client after a login or by a form, the connected applications, and signing out. */
-async function everyPage(): Promise<Record<PageName, Page>> {
+/** The pages as a user meets them: an error, consent, on to the client after a login or by a form, a device, the connected applications, and signing out. */
+async function everyPage(deviceName = 'Television'): Promise<Record<PageName, Page>> {
   const agent = new Agent(host)
   const error = await agent.get(`${host.issuer}/authorize`)
   const consent = await agent.login('alice', new URL((await toLogin(agent)).url).pathname)
@@ -32,11 +33,23 @@ async function everyPage(): Promise<Record<PageName, Page>> {
   const posting = await agent.get(
     authorizeUrl(host, { params: { response_mode: 'form_post', prompt: 'none' } }),
   )
+  const { client_id: client = '' } = await host.oauth.clients.create({
+    ...{ client_name: deviceName, token_endpoint_auth_method: 'none', grant_types: [DEVICE_GRANT] },
+  })
+  const codes = await startDevice(host, { client })
+  const device = await agent.get(codes.verification_uri)
+  const deviceConsent = await agent.get(codes.verification_uri_complete)
+  // A page of the host's own may be without it.
+  const [, _csrf] = /name="_csrf" value="([^"]+)"/.exec(device.text + deviceConsent.text) ?? []
+  const form = { _csrf, user_code: codes.user_code, decision: 'approve' }
+  const decided = await agent.post(codes.verification_uri, form)
+  const deviceDone = await agent.get(decided.location ?? '')
   const logout = await agent.get(`${host.issuer}/logout`)
   const loggedOut = await new Agent(host).get(`${host.issuer}/logout`)
   return {
     ...{ error, consent, continue: onward, 'form-post': posting },
     ...{ 'authorized-applications': applications, logout, 'logged-out': loggedOut },
+    ...{ device, 'device-consent': deviceConsent, 'device-done': deviceDone },
   }
 
   async function toLogin(browser: Agent): Promise<{ url: string }> {
@@ -101,7 +114,7 @@ describe('the built-in pages', () => {
 describe('the option templates', () => {
   const pages: PageName[] = [
     ...(['error', 'consent', 'continue', 'form-post', 'authorized-applications'] as const),
-    ...(['logout', 'logged-out'] as const),
+    ...(['logout', 'logged-out', 'device', 'device-consent', 'device-done'] as const),
   ]
 
   test.each(pages)('overrides %s alone; the others and the layout stay', async (name) => {
@@ -193,6 +206,7 @@ describe('the option render', () => {
       resources: [],
       claims: [],
       grantedClaims: [],
+      authorizationDetails: [],
       action: expect.stringMatching(/^\/oauth\/consent\/[\w-]+$/),
       csrfToken: expect.any(String),
       notice: undefined,
@@ -215,6 +229,33 @@ describe('the option render', () => {
       client: { name: 'Confidential' },
       destination: { kind: 'web', host: 'rp.example' },
     })
+    const device = {
+      ...every,
+      user: { id: 'alice', name: 'Alice', email: 'alice@host.example' },
+      action: '/oauth/device',
+      csrfToken: expect.any(String),
+      notice: undefined,
+    }
+    expect(locals.device).toEqual({
+      ...device,
+      switchUserUrl: '/login?return_to=/oauth/device',
+      userCode: '',
+    })
+    const code = String(locals['device-consent']?.userCode)
+    expect(locals['device-consent']).toEqual({
+      ...device,
+      switchUserUrl: `/login?return_to=/oauth/device/${code}`,
+      client: { id: expect.any(String), name: 'Television' },
+      clientHost: undefined,
+      newScopes: [{ name: 'read', description: 'Read your things', optional: false, checked: true }],
+      grantedScopes: [],
+      resources: [],
+      claims: [],
+      grantedClaims: [],
+      authorizationDetails: [],
+      userCode: expect.stringMatching(/^[A-Z]{4}-[A-Z]{4}$/),
+    })
+    expect(locals['device-done']).toEqual({ ...every, approved: true, client: { name: 'Television' } })
     expect(locals.logout).toEqual({
       ...every,
       user: { id: 'alice', name: 'Alice', email: 'alice@host.example' },
@@ -332,7 +373,7 @@ describe('what comes from elsewhere is shown as text', () => {
     await decide(agent, page, 'approve')
     expectText(await agent.get(`${host.issuer}/authorized-applications`))
     await host.oauth.grants.revokeUser('alice')
-    for (const shown of Object.values(await everyPage())) expectText(shown)
+    for (const shown of Object.values(await everyPage(`Screen ${EVIL} ${MATHS}`))) expectText(shown)
   })
 
   test('INJ-01 INJ-04 every parameter of the authorization request', async () => {

@@ -1,29 +1,45 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import express, { type Express } from 'express'
 import session from 'express-session'
-import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { createRemoteJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
 import * as openid from 'openid-client'
 import { type OAuthProvider, type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
 import { Browser } from './consumers/browser.cjs'
+import { newCertificate, OID, selfSignedCertificate } from './support/certificate.js'
+import { decide, destination, signedIn } from './support/flow.js'
+import { startHost, type User } from './support/host.js'
+import { exchange } from './support/mutual-tls.js'
 import { signingKeys } from './support/signing-keys.js'
 
 const readme = readFileSync(path.resolve(import.meta.dirname, '../README.md'), 'utf8')
 const PRINTS = 'https://prints.example/api'
+const STAFF = 'https://staff.example'
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const authority = newCertificate({ subject: [[[OID.cn, 'Authority']]], isAuthority: true })
 
 /** The app of the quick start, with what the sections after it add to its options. */
 let host: Express
 let oauth: OAuthProvider
 let origin: string
 let shopPort: number
+let staffOrigin: string
+/** Signs for the print shop, and for the staff. */
+let keys: Awaited<ReturnType<typeof generateKeyPair>>
 const servers: Server[] = []
 
 beforeAll(async () => {
   shopPort = await freePort()
+  keys = await generateKeyPair('ES256')
+  const jwks = { keys: [await exportJWK(keys.publicKey)] }
+  const staff = kept(createServer((_req, res) => res.end(JSON.stringify(jwks))).listen(0))
+  staffOrigin = `http://localhost:${(staff.address() as AddressInfo).port}`
   const port = await freePort()
   origin = `http://localhost:${port}`
   const provider = (options: OAuthProviderOptions) => {
@@ -33,12 +49,34 @@ beforeAll(async () => {
       allowPrivateAddresses: true,
       scopes: { ...options.scopes, prints: 'Order prints' },
       resources: define('jwt-resource', 'resources', {}),
+      authorizationDetails: define('details', 'authorizationDetails', {}),
+      tokenExchange: define('token-exchange', 'tokenExchange', {}),
+      trustedIssuers: define('trusted-issuers', 'trustedIssuers', { staff: new Map([['4711', 'ada']]) }),
+      mtls: {},
       logout: new Function('promisify', `return ${rowOf('express-session')}`)(promisify),
-      clients: (options.clients ?? []).map((client) => ({
-        ...client,
-        post_logout_redirect_uris: [`http://localhost:${shopPort}/`],
-        backchannel_logout_uri: `http://localhost:${shopPort}/backchannel-logout`,
-      })),
+      clients: [
+        ...(options.clients ?? []).map((client) => ({
+          ...client,
+          jwks,
+          post_logout_redirect_uris: [`http://localhost:${shopPort}/`],
+          backchannel_logout_uri: `http://localhost:${shopPort}/backchannel-logout`,
+        })),
+        new Function('client_secret', `return ${inline("{ client_id: 'prints-api'")}`)('prints-api-secret'),
+        {
+          client_id: 'orders',
+          client_secret: 'orders-secret',
+          grant_types: [EXCHANGE, JWT_BEARER],
+          scope: 'photos prints',
+        },
+        {
+          client_id: 'with-certificate',
+          token_endpoint_auth_method: 'tls_client_auth',
+          ...new Function(`return { ${inline('tls_client_auth_san_dns:')} }`)(),
+          ...new Function(`return { ${inline('tls_client_certificate_bound_access_tokens:')} }`)(),
+          grant_types: ['client_credentials'],
+          scope: 'photos',
+        },
+      ],
     }
     oauth = oauthProvider({ ...options, ...added })
     return oauth
@@ -165,6 +203,178 @@ test('the client with a key can be registered', async () => {
   expect(await oauth.clients.list()).toContainEqual(expect.objectContaining(uri))
 })
 
+test('a client is created, changed, given a second secret and deleted', async () => {
+  const printed: unknown[] = []
+  const changes: unknown[] = []
+  const note = ({ change }: { change: string }) => changes.push(change)
+  oauth.events.on('client.changed', note)
+  await run('clients', { oauth, console: { log: (...line: unknown[]) => printed.push(...line) } })
+  oauth.events.off('client.changed', note)
+  expect(printed).toEqual([expect.any(String), expect.any(String)])
+  expect(changes).toEqual(['created', 'updated', 'secret_rotated', 'secret_rotated', 'deleted'])
+})
+
+test('a client that speaks for itself gets a token, and is no user', async () => {
+  const token = await run<string>('client-credentials', { oauth }, 'access_token')
+  host.get('/api/own', oauth.requireToken('photos', { user: true }), (_req, res) => res.json([]))
+  const call = async (path: string) => {
+    const answer = await fetch(origin + path, { headers: { authorization: `Bearer ${token}` } })
+    return { status: answer.status, body: await answer.json() }
+  }
+  expect(await call('/api/photos')).toEqual({ status: 200, body: {} })
+  expect(await call('/api/own')).toMatchObject({ status: 403, body: { error: 'insufficient_scope' } })
+})
+
+test('the command line waits until its user has approved', async () => {
+  await run('device-client', { oauth })
+  let told: (line: string) => void
+  const line = new Promise<string>((done) => {
+    told = done
+  })
+  const quickly = (done: () => void) => setTimeout(done, 50)
+  const console = { log: (text: string) => told(text) }
+  const tokens = run<{ access_token: string }>('device', { console, setTimeout: quickly }, 'tokens')
+  const [, uri, code] = /^Open (\S+) and enter (\S+)$/.exec(await line) ?? []
+  const page = await signIn(new URL(`${uri}?user_code=${code}`))
+  expect(page.text).toContain('Go back to your device')
+  expect(await callPhotos((await tokens).access_token)).toBe(200)
+})
+
+test('a resource server looks at a token, before and after the client revoked it', async () => {
+  const environment = { process: { env: { CLIENT_SECRET: 'prints-api-secret' } } }
+  const introspect = define<(token: string) => object>('introspection', 'introspect', environment)
+  const { tokens, config } = await getTokens({ scope: 'openid prints', resource: PRINTS })
+  const expected = { active: true, client_id: 'print-shop', sub: 'ada', scope: 'prints', aud: PRINTS }
+  expect(await introspect(tokens.access_token)).toMatchObject(expected)
+  await run('revocation', { client: openid, config, tokens })
+  expect(await introspect(tokens.access_token)).toEqual({ active: false })
+  const { tokens: others } = await getTokens({ scope: 'openid photos' })
+  expect(await introspect(others.access_token)).toEqual({ active: false })
+})
+
+test('DPoP binds tokens to a key', async () => {
+  const { callback, checks, config } = await authorize({ scope: 'openid photos' })
+  const api = new URL('/api/photos', origin)
+  const names = { client: openid, config, callback, checks, api }
+  type Bound = { tokens: openid.TokenEndpointResponse; photos: Response }
+  const { tokens, photos } = await run<Bound>('dpop', names, '{ tokens, photos }')
+  expect(tokens.token_type).toBe('dpop')
+  expect(await photos.json()).toEqual({ photosOf: 'ada' })
+  expect(await callPhotos(tokens.access_token)).toBe(401)
+})
+
+test('a certificate proves who a client is, and binds its tokens', async () => {
+  const { key, cert } = selfSignedCertificate('localhost')
+  const made: Server[] = []
+  const listen = (...given: Parameters<typeof createTlsServer>) => {
+    made.push(kept(createTlsServer(...given)))
+    return made[0]
+  }
+  const names = { app: host, key, cert, authorities: authority.cert, process: { env: { PORT: '0' } } }
+  await run('mtls', { createServer: listen, ...names })
+  const tls = `https://localhost:${(made[0]?.address() as AddressInfo | undefined)?.port}`
+  const certificate = newCertificate({ names: [[0x82, 'print.example']], issuer: authority })
+  const form = { grant_type: 'client_credentials', client_id: 'with-certificate' }
+  const ask = (own?: typeof certificate) => exchange(`${tls}/oauth/token`, { form, certificate: own })
+  const { status, body } = await ask(certificate)
+  expect({ status, body }).toMatchObject({ status: 200, body: { scope: 'photos' } })
+  expect((await ask(newCertificate({ names: [[0x82, 'print.example']] }))).status).toBe(401)
+  expect((await ask()).status).toBe(401)
+  const headers = { authorization: `Bearer ${body.access_token}` }
+  const call = (own?: typeof certificate) => exchange(`${tls}/api/photos`, { headers, certificate: own })
+  expect((await call(certificate)).status).toBe(200)
+  expect((await call()).status).toBe(401)
+})
+
+test('a request is pushed, signed, or both', async () => {
+  const { config } = await discover('print-shop')
+  const redirect_uri = 'http://localhost:1/callback'
+  const code_challenge = await openid.calculatePKCECodeChallenge(openid.randomPKCECodeVerifier())
+  const asked = { redirect_uri, scope: 'photos', code_challenge, code_challenge_method: 'S256' }
+  const names = { client: openid, config, asked, key: keys.privateKey }
+  const urls = await run<URL[]>('par', names, '[pushed, signed, both]')
+  expect(urls.map(({ searchParams }) => [...searchParams.keys()].sort())).toEqual([
+    ['client_id', 'request_uri'],
+    ['client_id', 'request'],
+    ['client_id', 'request_uri'],
+  ])
+  const browser = new Browser()
+  for (const url of urls) {
+    const { url: callback } = await signIn(url, browser, redirect_uri)
+    expect(callback.searchParams.get('code')).toBeTruthy()
+  }
+})
+
+test('what is asked in detail is shown, and found by the API', async () => {
+  const [, authorization_details = ''] = /`authorization_details=(\[.*?\])`/.exec(readme) ?? []
+  await run('details-api', { app: host, oauth, order: ({ copies }: { copies: number }) => copies })
+  const { tokens, pages } = await getTokens({ scope: 'openid', authorization_details })
+  expect(pages.join()).toContain('Order 2 prints of sunset')
+  const call = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}` }
+    const answer = await fetch(`${origin}/api/orders`, { method: 'POST', headers })
+    return { status: answer.status, body: await answer.json() }
+  }
+  expect(await call(tokens.access_token)).toEqual({ status: 200, body: [2] })
+  const { tokens: without } = await getTokens({ scope: 'openid' })
+  expect((await call(without.access_token)).status).toBe(403)
+})
+
+test('a service exchanges the token of a user, where the policy lets it', async () => {
+  const { tokens } = await getTokens({ scope: 'openid photos prints' })
+  const { config } = await discover('orders')
+  const names = { client: openid, config, token: tokens.access_token }
+  const exchanged = await run<openid.TokenEndpointResponse>('exchange', names, 'tokens')
+  expect(exchanged.scope).toBe('prints')
+  expect(decodeJwt(exchanged.access_token)).toMatchObject({
+    ...{ sub: 'ada', client_id: 'orders', aud: PRINTS, act: { sub: 'orders' } },
+  })
+  await expect(run('exchange', { ...names, token: exchanged.access_token })).rejects.toMatchObject({
+    error: 'invalid_request',
+  })
+})
+
+test('a service brings an assertion of an issuer that is trusted', async () => {
+  const assertion = await new SignJWT()
+    .setProtectedHeader({ alg: 'ES256' })
+    .setIssuer(staffOrigin)
+    .setSubject('4711')
+    .setAudience(`${origin}/oauth`)
+    .setExpirationTime('5 minutes')
+    .setJti('once')
+    .sign(keys.privateKey)
+  const { config } = await discover('orders')
+  const names = { client: openid, config, assertion }
+  const tokens = await run<openid.TokenEndpointResponse>('jwt-bearer', names, 'tokens')
+  expect(tokens.scope).toBe('photos')
+  expect(await callPhotos(tokens.access_token)).toBe(200)
+})
+
+test('the provider follows FAPI 2.0, and so does a client that pushes and proves', async () => {
+  const users = new Map([['alice', { id: 'alice', name: 'Alice' }]])
+  const names = { users, publicKey: await exportJWK(keys.publicKey) }
+  const { issuer: _, ...provider } = define<OAuthProviderOptions<User>>('fapi2', 'options', names)
+  const bank = await startHost({ provider, api: false })
+  const insecure = { algorithm: 'oauth2' as const, execute: [openid.allowInsecureRequests] }
+  const proof = openid.PrivateKeyJwt(keys.privateKey)
+  const config = await openid.discovery(new URL(bank.issuer), 'print-shop', {}, proof, insecure)
+  const DPoP = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair('ES256'))
+  const pkceCodeVerifier = openid.randomPKCECodeVerifier()
+  const code_challenge = await openid.calculatePKCECodeChallenge(pkceCodeVerifier)
+  const redirect_uri = 'https://print.example/callback'
+  const asked = { redirect_uri, scope: 'photos', code_challenge, code_challenge_method: 'S256' }
+  const agent = await signedIn(bank, 'alice')
+  const plain = await agent.follow(openid.buildAuthorizationUrl(config, asked).href)
+  expect(destination(plain).searchParams.get('error')).toBe('invalid_request')
+  const page = await agent.follow((await openid.buildAuthorizationUrlWithPAR(config, asked)).href)
+  const callback = destination(await decide(agent, page, 'approve'))
+  const redeem = (options?: openid.DPoPOptions) =>
+    openid.authorizationCodeGrant(config, callback, { pkceCodeVerifier }, undefined, options)
+  await expect(redeem()).rejects.toMatchObject({ error: 'invalid_request' })
+  expect((await redeem({ DPoP })).token_type).toBe('dpop')
+  await bank.close()
+})
+
 /** The code block after a mark in the README, as the text of a function: no imports, and addresses that are there. */
 function code(mark: string): string {
   const found = new RegExp(`<!-- ${mark} -->\\n\`\`\`js\\n(.*?)^\`\`\`$`, 'ms').exec(readme)?.[1]
@@ -172,13 +382,22 @@ function code(mark: string): string {
   return found
     .replaceAll(/^import .*$/gm, '')
     .replaceAll(/https:\/\/photos\.example|http:\/\/localhost:3000/g, origin)
+    .replaceAll(STAFF, staffOrigin)
     .replaceAll('8080', String(shopPort))
 }
 
-/** Runs a block with these names in place of its imports and of what it takes for granted. */
-async function run(mark: string, names: Record<string, unknown>): Promise<void> {
+/** What stands in backticks in the text of the README and begins like this. */
+function inline(start: string): string {
+  const from = readme.indexOf(`\`${start}`)
+  if (from < 0) throw new Error(`README.md has no \`${start}\``)
+  return readme.slice(from + 1, readme.indexOf('`', from + 1))
+}
+
+/** Runs a block with these names in place of its imports and of what it takes for granted; answers what `result` is after it. */
+async function run<T>(mark: string, names: Record<string, unknown>, result = 'undefined'): Promise<T> {
   const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor
-  await new AsyncFunction(...Object.keys(names), code(mark))(...Object.values(names))
+  const body = `${code(mark)}\nreturn ${result}`
+  return new AsyncFunction(...Object.keys(names), body)(...Object.values(names))
 }
 
 /** What a block calls `name`. */
@@ -218,15 +437,29 @@ async function freePort(): Promise<number> {
 async function signIn(address: URL, browser = new Browser(), stop?: string) {
   const to = stop === undefined ? {} : { stop }
   let page = await browser.open(address, to)
-  for (let step = 0; step < 3 && page.text.includes('<form'); step++)
+  const pages: string[] = []
+  for (let step = 0; step < 3 && page.text.includes('<form'); step++) {
+    pages.push(page.text)
     page = await browser.submit(page, page.text.includes('value="approve"') ? 'approve' : undefined, to)
-  return page
+  }
+  return { ...page, pages }
 }
 
-async function getTokens(asked: Record<string, string>, resources: readonly string[] = []) {
+/** The status that the API of the quick start answers. */
+async function callPhotos(token: string): Promise<number> {
+  const headers = { authorization: `Bearer ${token}` }
+  return (await fetch(`${origin}/api/photos`, { headers })).status
+}
+
+async function discover(client: string) {
   const insecure = { execute: [openid.allowInsecureRequests] }
   const issuer = new URL(`${origin}/oauth`)
-  const config = await openid.discovery(issuer, 'print-shop', 'print-shop-secret', undefined, insecure)
+  return { config: await openid.discovery(issuer, client, `${client}-secret`, undefined, insecure) }
+}
+
+/** As far as the answer that the browser brings back to the client. */
+async function authorize(asked: Record<string, string>, resources: readonly string[] = []) {
+  const { config } = await discover('print-shop')
   const pkceCodeVerifier = openid.randomPKCECodeVerifier()
   const redirect_uri = 'http://localhost:1/callback'
   const url = openid.buildAuthorizationUrl(config, {
@@ -237,9 +470,14 @@ async function getTokens(asked: Record<string, string>, resources: readonly stri
   })
   for (const resource of resources) url.searchParams.append('resource', resource)
   const browser = new Browser()
-  const { url: callback } = await signIn(url, browser, redirect_uri)
-  const own = resources.length > 0 ? { resource: origin } : {}
+  const { url: callback, pages } = await signIn(url, browser, redirect_uri)
   const checks = { pkceCodeVerifier, idTokenExpected: true }
+  return { callback, checks, config, browser, pages }
+}
+
+async function getTokens(asked: Record<string, string>, resources: readonly string[] = []) {
+  const { callback, checks, config, browser, pages } = await authorize(asked, resources)
+  const own = resources.length > 0 ? { resource: origin } : {}
   const tokens = await openid.authorizationCodeGrant(config, callback, checks, own)
-  return { tokens, config, browser }
+  return { tokens, config, browser, pages }
 }

@@ -13,6 +13,7 @@ import { resolveSettings } from '../lib/settings.js'
 import { claimScopes, claimsOfScope } from '../lib/standard-claims.js'
 import { encode, inputValue } from './support/agent.js'
 import { clients } from './support/clients.js'
+import { deviceClients, startDevice } from './support/devices.js'
 import { authorizeUrl, callApi, decide, getCode, redeem, signedIn, toConsent } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 
@@ -32,7 +33,8 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     for (const name of membersOf('lib/options.ts', 'ScopeOptions'))
       expect(text).toMatch(new RegExp(`\\b${name}\\b`))
     expect(text).toContain(`URL to \`{ ${membersOf('lib/options.ts', 'ResourceOptions').join(', ')} }\``)
-    expect(text).toContain(`\`{ ${membersOf('lib/options.ts', 'AuthContext').join(', ')} }\``)
+    for (const name of ['AuthContext', 'Features', 'AuthorizationDetailsOptions', 'TrustedIssuer'])
+      expect(text).toContain(`\`{ ${membersOf('lib/options.ts', name).join(', ')} }\``)
   })
 
   test('hints for the login', () => {
@@ -58,7 +60,7 @@ describe('the tables of the README name what there is, and nothing else:', () =>
   })
 
   test('client metadata', () => {
-    const table = rows('Clients').map(([name = '']) => coded(name)[0])
+    const table = rows('Clients').flatMap(([names = '']) => coded(names))
     expect(sorted(table)).toEqual(sorted(membersOf('lib/options.ts', 'ClientMetadata')))
   })
 
@@ -72,7 +74,11 @@ describe('the tables of the README name what there is, and nothing else:', () =>
 
   test('members of req.auth and of the provider', () => {
     const auth = rows('Guarding your API').map(([name = '']) => coded(name)[0]?.replace('()', ''))
-    expect(sorted(auth)).toEqual(sorted(membersOf('lib/middleware.ts', 'TokenAuth')))
+    const ofUsers = membersOf('lib/middleware.ts', 'UserTokenAuth')
+    expect(sorted(membersOf('lib/middleware.ts', 'ClientTokenAuth'))).toEqual(sorted(ofUsers))
+    expect(sorted(auth)).toEqual(sorted([...membersOf('lib/middleware.ts', 'AnyTokenAuth'), ...ofUsers]))
+    for (const name of membersOf('lib/middleware.ts', 'RequireTokenOptions'))
+      expect(section('Guarding your API')).toMatch(new RegExp(`\\b${name}: `))
     const provider = rows('The provider').flatMap(([names = '']) =>
       coded(names).map((name) => /^oauth\.(\w+)/.exec(name)?.[1]),
     )
@@ -94,15 +100,29 @@ describe('the tables of the README name what there is, and nothing else:', () =>
 
   test('routes under the mount, and their methods', () => {
     const table = rows('Routes')
-      .map(([route = '', methods]) => [coded(route)[0], methods])
+      .flatMap(([routes = '', methods]) => coded(routes).map((route) => [route, methods]))
       .filter(([route]) => !route?.startsWith('/.well-known/'))
     const methodsOf = (route: Route) => {
       if (route.kind === 'document') return 'GET, HEAD, OPTIONS'
       if (route.kind !== 'machine') return 'GET, HEAD, POST'
       return route.methods.GET === undefined ? 'POST, OPTIONS' : 'GET, POST, OPTIONS'
     }
-    const routes = routeTable({} as Runtime, {} as never).map((route) => [route.path, methodsOf(route)])
+    const routes = routeTable({ settings } as Runtime, {} as never, {} as never).map((route) => [
+      route.path,
+      methodsOf(route),
+    ])
     expect(Object.fromEntries(table)).toEqual(Object.fromEntries(routes))
+  })
+
+  test('what stands behind the proxy for certificates is what the option names', () => {
+    const [, option = ''] = /Behind nginx, `mtls: (\{.*?\})`/.exec(readme) ?? []
+    const named = [...option.matchAll(/'([\w-]+)'/g)].map(([, name]) => name)
+    const members = [...option.matchAll(/(\w+):/g)].map(([, name]) => name)
+    const set = [...readme.matchAll(/^ {2}proxy_set_header ([\w-]+) \$ssl_client_\w+;$/gm)].map(
+      ([, name]) => name,
+    )
+    expect(members).toEqual(['clientCertificateHeader', 'clientVerifyHeader'])
+    expect(named).toEqual(set)
   })
 
   test('error codes', () => {
@@ -120,18 +140,18 @@ describe('the tables of the README name what there is, and nothing else:', () =>
 
   test('reasons', () => {
     const table = rows('Errors').filter((row) => !isPlace(row))
-    const named = new Set(
-      table.flatMap(([, text = '']) => coded(text)).filter((name) => name !== 'metadata_'),
-    )
-    expect(sorted([...named].filter((name) => !name.startsWith('metadata_')))).toEqual(sorted(reasons()))
-    expect(named).toContain('metadata_redirect_uris')
+    const names = table.flatMap(([, text = '']) => coded(text))
+    const named = new Set(names.filter((name) => !name.includes('.')))
+    expect(sorted([...named].filter((name) => !OF_FIELD.test(name)))).toEqual(sorted(reasons()))
+    for (const example of ['metadata_redirect_uris', 'client_metadata_redirect_uris'])
+      expect(named).toContain(example)
   })
 
   test('codes of warnings', () => {
     const [, line = ''] = /^Codes of `warning`: (.*)$/m.exec(section('Events')) ?? []
-    const texts = sources().filter((text) => text.includes("emit('warning', {"))
+    const texts = sources().filter((text) => text.includes("emit('warning', "))
     const codes = texts.flatMap((text) =>
-      [...text.matchAll(/(?:#warn\(|\bcode: |\[)\s*'([a-z]+(?:_[a-z]+)+)',\s*(?:message: )?['`][A-Z]/g)].map(
+      [...text.matchAll(/(?:#warn\(|\bcode: |\[)\s*'([a-z]+(?:_[a-z]+)+)',\s*(?:message:\s*)?['`]\w+ /g)].map(
         ([, code]) => code,
       ),
     )
@@ -147,10 +167,15 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     expect(sorted(coded(line).filter((name) => name.startsWith('--')))).toEqual(sorted([...declared]))
   })
 
-  test('pages that can be overridden', () => {
+  test('pages that can be overridden, and the parts that they share', () => {
     const files = readdirSync(path.join(root, 'templates')).map((file) => file.replace('.ejs', ''))
+    const pages = [...unionOf('lib/options.ts', 'PageName'), 'layout']
     const told = [...section('Pages').matchAll(/^`([\w-]+)\.ejs`/gm)].map(([, name]) => name)
-    expect(sorted(told)).toEqual(sorted(files))
+    expect(sorted(told)).toEqual(sorted(pages))
+    const [, parts = ''] = /^Parts that pages share: (.*)$/m.exec(section('Pages')) ?? []
+    expect(sorted(coded(parts))).toEqual(
+      sorted(files.filter((name) => !pages.includes(name)).map((name) => `${name}.ejs`)),
+    )
   })
 })
 
@@ -168,7 +193,8 @@ describe('on a real host', () => {
     host = await startHost({
       provider: {
         authTime: () => 0,
-        clients: [...clients, signingOut],
+        authorizationDetails: { order: { schema: {}, description: 'Order prints' } },
+        clients: [...clients, signingOut, ...deviceClients],
         render: (page, locals) => {
           shown.set(page, new Set([...(shown.get(page) ?? []), ...leaves(locals)]))
           const next = locals.url ? `<meta http-equiv="refresh" content="0;url=${locals.url}">` : ''
@@ -198,6 +224,15 @@ describe('on a real host', () => {
     const { page: asking } = await toConsent(host, signingIn)
     await decide(agent, asking, 'approve')
     await toConsent(host, signingIn)
+    const authorization_details = JSON.stringify([{ type: 'order' }])
+    await toConsent(host, { agent, params: { authorization_details } })
+    const { user_code } = await startDevice(host, {
+      form: { authorization_details, resource: `${host.origin}/api` },
+    })
+    await agent.get('/oauth/device')
+    const device = await agent.get(`/oauth/device/${user_code}`)
+    const decision = { user_code, decision: 'approve', _csrf: inputValue(device, '_csrf') }
+    await agent.follow((await agent.post('/oauth/device', decision)).location ?? '')
     await agent.get(authorizeUrl(host, { params: { response_mode: 'form_post', prompt: 'none' } }))
     await agent.get('/oauth/authorized-applications')
     const { client_id, post_logout_redirect_uris: [post_logout_redirect_uri] = [] } = signingOut
@@ -477,34 +512,123 @@ function keysOf(file: string, name: string): string[] {
 }
 
 /** What makes an error of a reason. That is one of its arguments; the others are sentences, error codes and no texts. */
-const REFUSALS = ['refuse', 'refusal', 'invalidGrant', 'invalidClient', 'invalidToken']
+const REFUSALS = [
+  ...['refuse', 'refused', 'refusal', 'refusePushed', 'dead'],
+  ...['invalidGrant', 'invalidClient', 'invalidToken', 'invalidProof', 'invalidDetails'],
+]
+
+/** What the variables may be that reasons are made of, by file. */
+function variables(): Record<string, Record<string, readonly string[]>> {
+  const times = unionOf('lib/keys/jwt-claims.ts', 'TimeProblem')
+  const keys = unionOf('lib/clients/key-search.ts', 'KeyProblem')
+  const flaws = unionOf('lib/tokens/flaw.ts', 'Flaw')
+  return {
+    'lib/authorization/request.ts': { name: ['request_uri', 'registration'] },
+    'lib/bearer/check.ts': { flaw: flaws },
+    'lib/client-auth/assertion-claims.ts': { expiresAt: times },
+    'lib/client-auth/authenticate.ts': { reason: ['metadata_redirect_uris'] },
+    'lib/grants/assertion.ts': { expiresAt: times, problem: keys },
+    'lib/grants/exchanged-token.ts': {
+      role: unionOf('lib/grants/exchanged-token.ts', 'Role'),
+      reason: [...flaws, 'token_unknown', 'client_unknown'],
+    },
+    // An exp that is far ahead is no flaw of a request object.
+    'lib/requests/object-claims.ts': {
+      problem: ['audience', 'nested', ...times.filter((time) => time !== 'lifetime')],
+    },
+    'lib/requests/pushed.ts': { problem: ['unknown', 'foreign', 'used', 'expired', 'withdrawn'] },
+    'lib/clients/fields.ts': { field: ['redirect_uris'] },
+  }
+}
+
+/** Those of which another reason is made. */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  'lib/requests/object-claims.ts': ['refusal'],
+  'lib/requests/pushed.ts': ['refusePushed'],
+  'lib/endpoints/consent-answer.ts': ['refusePushed'],
+  'lib/grants/exchanged-token.ts': ['dead'],
+}
+
+/** A reason that names a field of client metadata. */
+const OF_FIELD = /^(?:client_)?metadata_/
 
 /** Every reason in lib, but those that name a field of client metadata. */
 function reasons(): Set<string> {
-  const files = readdirSync(path.join(root, 'lib'), { recursive: true }).map(String)
+  const known = variables()
+  const files = readdirSync(path.join(root, 'lib'), { recursive: true }).map((file) => `lib/${file}`)
+  const constants = Object.fromEntries(
+    files
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => [...read(file).matchAll(TEXT_CONSTANT)].map(([, name, text]) => [name, [text]])),
+  )
   const found = files
     .filter((file) => file.endsWith('.ts'))
-    .flatMap((file) => nodes(`lib/${file}`).flatMap(reasonsAt))
-  const unsupported = ['request', 'request_uri', 'registration'].map((name) => `${name}_not_supported`)
+    .flatMap((file) => {
+      const values = { ...constants, ...known[file] }
+      return nodes(file).flatMap((node) => reasonsAt(node, values, PARTS[file] ?? []))
+    })
   return new Set(
-    [...found, ...unsupported]
-      .filter((name) => /^[a-z]+(_[a-z]+)*$/.test(name))
-      .filter((name) => !name.startsWith('metadata_')),
+    found.filter((name) => /^[a-z]+(_[a-z]+)*$/.test(name)).filter((name) => !OF_FIELD.test(name)),
   )
 }
 
-function reasonsAt(node: Node): string[] {
-  if (node.type === 'KeyValueProperty' && nameOf(node) === 'reason') return texts(node.value)
+type Values = Readonly<Record<string, readonly string[]>>
+
+const TEXT_CONSTANT = /^(?:export )?const ([A-Z_]+) = '([a-z_]+)'$/gm
+
+function reasonsAt(node: Node, values: Values, parts: readonly string[]): string[] {
+  if (node.type === 'KeyValueProperty' && nameOf(node) === 'reason') return texts(node.value, values)
+  if (node.type === 'ArrayExpression') return ofPair(node)
   if (node.type !== 'CallExpression') return []
-  if (!REFUSALS.includes(String((node.callee as Node).value))) return []
+  const callee = String((node.callee as Node).value)
+  if (!REFUSALS.includes(callee) || parts.includes(callee)) return []
   const codes = keysOf('lib/errors.ts', 'STATUS')
-  const found = (node.arguments as { expression: unknown }[]).flatMap(({ expression }) => texts(expression))
+  const found = (node.arguments as { expression: unknown }[]).flatMap(({ expression }) =>
+    texts(expression, values),
+  )
   return found.filter((text) => !codes.includes(text))
 }
 
+/** A sentence and a reason. */
+function ofPair(node: Node): string[] {
+  const [sentence, reason, more] = (node.elements as { expression: Node }[]).map(
+    ({ expression }) => expression,
+  )
+  const says =
+    /^(?:String|Template)Literal$/.test(sentence?.type ?? '') && JSON.stringify(sentence).includes(' ')
+  return says && more === undefined && reason?.type === 'StringLiteral' ? [String(reason.value)] : []
+}
+
 /** The strings that an expression may come to. */
-function texts(expression: unknown): string[] {
-  const { type, value, consequent, alternate } = expression as Node
+function texts(expression: unknown, values: Values): string[] {
+  const { type, value, consequent, alternate, quasis, expressions } = expression as Node
   if (type === 'StringLiteral') return [String(value)]
-  return type === 'ConditionalExpression' ? [...texts(consequent), ...texts(alternate)] : []
+  if (type === 'Identifier') return [...(values[String(value)] ?? [])]
+  if (type === 'ConditionalExpression') return [...texts(consequent, values), ...texts(alternate, values)]
+  if (type !== 'TemplateLiteral') return []
+  const [first = '', ...others] = (quasis as { cooked: string }[]).map(({ cooked }) => cooked)
+  if (![first, ...others].every((text) => /^[a-z_]*$/.test(text))) return []
+  return others.reduce(
+    (starts, text, index) => {
+      const inserted = valuesOf((expressions as Node[])[index], values)
+      return starts.flatMap((start) => inserted.map((part) => start + part + text))
+    },
+    [first],
+  )
+}
+
+function valuesOf(variable: Node | undefined, values: Values): readonly string[] {
+  const found = values[String(variable?.value)]
+  if (found === undefined) throw new Error(`What may ${variable?.value} be, of which a reason is made?`)
+  return found
+}
+
+/** The strings of a type that is a union of them. */
+function unionOf(file: string, name: string): string[] {
+  const found = nodes(file).find(
+    ({ type, id }) => type === 'TsTypeAliasDeclaration' && (id as Node).value === name,
+  )
+  if (!found) throw new Error(`${file} has no type ${name}`)
+  const { types } = found.typeAnnotation as { types: { literal: { value: string } }[] }
+  return types.map(({ literal }) => literal.value)
 }

@@ -3,6 +3,7 @@ import { clients } from './support/clients.js'
 import { basic, callApi, getCode, getTokens, postToken, redeem, refresh, signedIn } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 import { expectRefusal, expectTokens, send } from './support/token-endpoint.js'
+import { expectDead } from './support/tokens.js'
 
 interface Tokens {
   readonly access_token: string
@@ -14,13 +15,6 @@ beforeAll(async () => {
   host = await startHost()
 })
 afterAll(() => host.close())
-
-async function expectDead(own: Host, { access_token, refresh_token }: Tokens): Promise<void> {
-  expectRefusal(await refresh(own, refresh_token), 400, 'invalid_grant')
-  const api = await callApi(own, '/api/any', access_token)
-  expect(api.status).toBe(401)
-  expect(api.headers.get('www-authenticate')).toContain('error="invalid_token"')
-}
 
 async function expectOpen(own: Host, { access_token }: Pick<Tokens, 'access_token'>): Promise<void> {
   expect((await callApi(own, '/api/any', access_token)).status).toBe(200)

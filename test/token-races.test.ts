@@ -99,8 +99,9 @@ test.each([
   'RACE-05 refreshes beside %s: once it has answered, no token of the grant works, in 100 rounds',
   async (_, revoke) => {
     const own = await startHost()
+    const agent = await signedIn(own, 'alice')
     for (let round = 0; round < 100; round++) {
-      const tokens = await getTokens(own, { client: 'first' })
+      const tokens = await getTokens(own, { agent, client: 'first' })
       const [grant] = await own.oauth.grants.list({ userId: 'alice', clientId: 'first' })
       const late: Promise<TokenResponse>[] = []
       const refreshes = Array.from({ length: 3 }, () =>
@@ -143,8 +144,9 @@ test('RACE-05 refreshes beside Withdraw access on the page: once it has answered
 
 test('RACE-05 redemptions beside a revocation: once it has answered, no token of the code works', async () => {
   const own = await startHost()
+  const agent = await signedIn(own, 'alice')
   for (let round = 0; round < 30; round++) {
-    const { code } = await getCode(own, { client: 'first' })
+    const { code } = await getCode(own, { agent, client: 'first' })
     const redemption = redeem(own, code, { client: 'first' })
     for (let turn = 0; turn < round % 10; turn++) await new Promise((resolve) => setImmediate(resolve))
     await own.oauth.grants.revokeUser('alice')

@@ -132,12 +132,10 @@ describe('grant_type', () => {
 
   test.each([
     'password',
-    'client_credentials',
     'implicit',
     'code',
     'AUTHORIZATION_CODE',
     'authorization_code ',
-    'urn:ietf:params:oauth:grant-type:device_code',
     'urn:ietf:params:oauth:grant-type:jwt-bearer',
     'urn:ietf:params:oauth:grant-type:token-exchange',
     '__proto__',

@@ -46,8 +46,12 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
     const endpoints = Object.entries(body).filter(([name]) => /_endpoint$|^jwks_uri$/.test(name))
     expect(endpoints.map(([name]) => name).sort()).toEqual([
       'authorization_endpoint',
+      'device_authorization_endpoint',
       'end_session_endpoint',
+      'introspection_endpoint',
       'jwks_uri',
+      'pushed_authorization_request_endpoint',
+      'revocation_endpoint',
       'token_endpoint',
       'userinfo_endpoint',
     ])
@@ -122,6 +126,7 @@ describe('RS-10 the metadata of the protected resource (RFC 9728)', () => {
         resource: `${host.origin}${path}`,
         authorization_servers: [host.issuer],
         bearer_methods_supported: ['header'],
+        dpop_signing_alg_values_supported: expect.arrayContaining(['ES256']),
         scopes_supported: ['read', 'write'],
       })
     },

@@ -185,6 +185,6 @@ export const cover = landscape(20, [
   firs(392, 60, '#16233f'),
 ])
 
-export function photosOf(userId: string): Photo[] {
+export function photosOf(userId: string | undefined): Photo[] {
   return photos.filter(({ owner }) => owner === userId).map(({ photo }) => photo)
 }

@@ -8,7 +8,10 @@ import type { AuthorizationRequest } from './request.js'
 export type Step = 'login' | 'consent' | 'approved'
 
 /** What a user is asked to allow. */
-type Asked = Pick<AuthorizationRequest, 'scopes' | 'resources' | 'claimsBeyondScopes'>
+export type Asked = Pick<
+  AuthorizationRequest,
+  'scopes' | 'authorizationDetails' | 'resources' | 'claimsBeyondScopes'
+>
 
 export interface Situation {
   readonly request: AuthorizationRequest
@@ -39,7 +42,9 @@ export function decide(situation: Situation): Step {
     throw refusal('login_required', 'Another user is signed in than the request is for.', 'other_user')
   const provesItself = clientProvesItself(client, request.redirectUri)
   if (provesItself && !request.prompts.includes('consent')) {
-    if (client.skipConsent || includesAll(grant, request)) return 'approved'
+    if (client.skipConsent) return 'approved'
+    // Details are about this one time: two payments that look alike are two.
+    if (request.authorizationDetails === undefined && includesAll(grant, request)) return 'approved'
   }
   if (silent) throw refusal('consent_required', 'The user has to be asked for consent.', 'consent_missing')
   return 'consent'
@@ -84,12 +89,13 @@ function hasWantedAcr({ essentialAcr }: AuthorizationRequest, acr: string | unde
   return essentialAcr === undefined || (acr !== undefined && essentialAcr.includes(acr))
 }
 
-/** Whether a grant holds everything that is asked for: each scope at each resource, and each claim beyond these scopes. */
+/** Whether a grant holds everything that is asked for and remembered: each resource with each scope there, and each claim beyond these scopes. */
 export function includesAll(
   grant: Grant | undefined,
   { scopes, resources, claimsBeyondScopes = [] }: Asked,
 ): grant is Grant {
   return (
+    resources.every((resource) => grant?.access[resource] !== undefined) &&
     scopes.every((scope) => includesScope(grant, scope, resources)) &&
     claimsBeyondScopes.every((claim) => includesClaim(grant, claim, resources))
   )

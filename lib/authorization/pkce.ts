@@ -1,27 +1,31 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { OAuthError } from '../errors.js'
+import type { Parameters } from '../parameters.js'
 
 /** BASE64URL(SHA256(verifier)): always 43 characters (RFC 7636 §4.2). */
 const CHALLENGE = /^[A-Za-z0-9_-]{43}$/
 /** RFC 7636 §4.1 */
 const VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/
 
-/** The challenge of an authorization request; undefined only where the client may leave it out. */
-export function requestedChallenge(
-  challenge: string | undefined,
-  method: string | undefined,
-  required: boolean,
-): string | undefined {
+/** The challenge of a request by a client that has to send one. */
+export function requiredChallenge(parameters: Parameters): string {
+  const challenge = requestedChallenge(parameters)
+  if (challenge !== undefined) return challenge
+  throw new OAuthError(
+    'invalid_request',
+    'PKCE is required: add code_challenge and code_challenge_method=S256 (RFC 7636).',
+    { reason: 'pkce_missing' },
+  )
+}
+
+/** The challenge of a request that may go without. */
+export function requestedChallenge(parameters: Parameters): string | undefined {
   const refuse = (description: string, reason: string) =>
     new OAuthError('invalid_request', description, { reason })
+  const [challenge, method] = [parameters.get('code_challenge'), parameters.get('code_challenge_method')]
   if (challenge === undefined) {
-    if (method !== undefined)
-      throw refuse('code_challenge is missing beside code_challenge_method.', 'pkce_missing')
-    if (!required) return undefined
-    throw refuse(
-      'PKCE is required: add code_challenge and code_challenge_method=S256 (RFC 7636).',
-      'pkce_missing',
-    )
+    if (method === undefined) return undefined
+    throw refuse('code_challenge is missing beside code_challenge_method.', 'pkce_missing')
   }
   // RFC 7636 §4.3: a challenge without a method is plain, which lets whoever sees the request redeem the code.
   if (method !== 'S256') throw refuse('code_challenge_method must be S256.', 'pkce_method')

@@ -1,17 +1,19 @@
 import { OAuthError } from '../errors.js'
 import { optional } from '../optional.js'
-import type { LoginHints } from '../options.js'
+import type { AuthorizationDetail, LoginHints } from '../options.js'
 import type { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
 import type { ClaimsRequest } from '../standard-claims.js'
 import type { Client } from '../store/records.js'
 import { allowedClaims, claimsBeyond, type RequestedClaims, requestedClaims } from './claims-request.js'
+import { requestedKey } from './code-key.js'
+import { requestedDetails } from './details.js'
 import { requestedMaxAge } from './max-age.js'
-import { requestedChallenge } from './pkce.js'
+import { requestedChallenge, requiredChallenge } from './pkce.js'
 import { type Prompt, requestedPrompts } from './prompt.js'
 import { requestedResources, scopesFor } from './resource.js'
 import { checkResponseMode, type ResponseTarget } from './response.js'
-import { requestedScopes, scopesOf } from './scope.js'
+import { scopesBeside, scopesOf } from './scope.js'
 
 /** A checked authorization request (RFC 6749 §4.1.1), as it waits for its user. */
 export interface AuthorizationRequest extends ResponseTarget {
@@ -20,11 +22,15 @@ export interface AuthorizationRequest extends ResponseTarget {
   /** It was not named, since the client has only one; then the token request need not name it either. */
   readonly redirectUriLeftOut?: boolean
   readonly state?: string
+  /** Empty only where there are details. */
   readonly scopes: readonly string[]
+  readonly authorizationDetails?: readonly AuthorizationDetail[]
   /** Never empty: where none is named, it is the issuer's origin. */
   readonly resources: readonly string[]
   readonly prompts: readonly Prompt[]
   readonly codeChallenge?: string
+  /** Only with proofs of this key the code can be redeemed (RFC 9449 §10). */
+  readonly dpopJkt?: string
   readonly nonce?: string
   /** Seconds. */
   readonly maxAge?: number
@@ -46,9 +52,11 @@ const ONCE = [
   'response_type',
   'response_mode',
   'scope',
+  'authorization_details',
   'state',
   'code_challenge',
   'code_challenge_method',
+  'dpop_jkt',
   'prompt',
   'nonce',
   'max_age',
@@ -65,7 +73,6 @@ const ONCE = [
 
 /** Parameters that ask for a feature which is not there. To ignore them would be to answer another question than was asked. */
 const UNSUPPORTED = [
-  ['request', 'request_not_supported'],
   ['request_uri', 'request_uri_not_supported'],
   ['registration', 'registration_not_supported'],
 ] as const
@@ -84,18 +91,17 @@ export function readAuthorizationRequest(
     throw new OAuthError(code, `The parameter ${name} is not supported.`, { reason: `${name}_not_supported` })
   }
   checkResponseType(parameters.get('response_type'), client)
-  checkResponseMode(parameters, target.redirectUri)
+  checkResponseMode(parameters, target.redirectUri, settings)
   const prompts = requestedPrompts(parameters.get('prompt'))
-  const codeChallenge = requestedChallenge(
-    parameters.get('code_challenge'),
-    parameters.get('code_challenge_method'),
-    client.requirePkce,
-  )
+  const codeChallenge = client.requirePkce ? requiredChallenge(parameters) : requestedChallenge(parameters)
   const named = parameters.all('resource')
   const resources = requestedResources(named.length > 0 ? named : [settings.origin], settings)
   const allowed = scopesOf(client, settings)
   const available = scopesFor(allowed, resources, settings)
-  const scopes = requestedScopes(parameters.get('scope'), available, settings.defaultScopes)
+  const details = parameters.get('authorization_details')
+  const authorizationDetails = requestedDetails(details, client, resources, settings)
+  const scope = parameters.get('scope')
+  const scopes = scopesBeside(authorizationDetails, scope, available, settings.defaultScopes)
   const asked = requestedClaims(parameters.get('claims'))
   return {
     clientId: client.id,
@@ -104,9 +110,11 @@ export function readAuthorizationRequest(
     ...(parameters.get('redirect_uri') === undefined && { redirectUriLeftOut: true }),
     ...optional('state', target.state),
     scopes,
+    ...optional('authorizationDetails', authorizationDetails),
     resources,
     prompts,
     ...optional('codeChallenge', codeChallenge),
+    ...optional('dpopJkt', requestedKey(parameters, settings)),
     ...identityRequest(parameters, client, asked, { scopes, allowed }),
     loginHints: loginHints(parameters, prompts, asked),
     receivedAt: now,

@@ -1,10 +1,15 @@
 import { OAuthError } from '../errors.js'
 import type { Parameters } from '../parameters.js'
+import type { Settings } from '../settings.js'
 import { destinationOf } from './redirect-uri.js'
 
 /** How an authorization response travels: in the query of a redirect, or in a form that the browser posts (OAuth 2.0 Form Post Response Mode). */
-export const RESPONSE_MODES = ['query', 'form_post'] as const
-export type ResponseMode = (typeof RESPONSE_MODES)[number]
+export type ResponseMode = 'query' | 'form_post'
+
+/** Those that there are. */
+export function responseModes({ features }: Pick<Settings, 'features'>): readonly ResponseMode[] {
+  return features.formPost ? ['query', 'form_post'] : ['query']
+}
 
 /** Where an authorization response goes. */
 export interface ResponseTarget {
@@ -22,15 +27,23 @@ export interface AuthorizationResponse {
 }
 
 /** The response mode that a request asks for; one that is not there is refused by query, which everybody understands. */
-export function requestedResponseMode(parameters: Parameters, redirectUri: string): ResponseMode {
+export function requestedResponseMode(
+  parameters: Parameters,
+  redirectUri: string,
+  settings: Pick<Settings, 'features'>,
+): ResponseMode {
   const asked = parameters.get('response_mode')
-  return modesTo(redirectUri).find((mode) => mode === asked) ?? 'query'
+  return modesTo(redirectUri, settings).find((mode) => mode === asked) ?? 'query'
 }
 
 /** @throws OAuthError `invalid_request` for a response mode that is not there. */
-export function checkResponseMode(parameters: Parameters, redirectUri: string): void {
+export function checkResponseMode(
+  parameters: Parameters,
+  redirectUri: string,
+  settings: Pick<Settings, 'features'>,
+): void {
   const asked = parameters.get('response_mode')
-  const modes: readonly string[] = modesTo(redirectUri)
+  const modes: readonly string[] = modesTo(redirectUri, settings)
   if (asked === undefined || modes.includes(asked)) return
   throw new OAuthError('invalid_request', `response_mode must be one of: ${modes.join(' ')}`, {
     reason: 'response_mode',
@@ -38,8 +51,8 @@ export function checkResponseMode(parameters: Parameters, redirectUri: string): 
 }
 
 /** An app is opened by its URL and gets no body, so a form that is posted to its scheme would be lost. */
-function modesTo(redirectUri: string): readonly ResponseMode[] {
-  return destinationOf(redirectUri).kind === 'app' ? ['query'] : RESPONSE_MODES
+function modesTo(redirectUri: string, settings: Pick<Settings, 'features'>): readonly ResponseMode[] {
+  return destinationOf(redirectUri).kind === 'app' ? ['query'] : responseModes(settings)
 }
 
 export function authorizationResponse(

@@ -1,4 +1,5 @@
 import { OAuthError } from '../errors.js'
+import type { AuthorizationDetail } from '../options.js'
 import { isScopeToken } from '../scopes.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
@@ -28,6 +29,14 @@ export function requestedScopes(
       : 'This client may not ask for any scope here.',
     { reason: scope === undefined ? 'scope_missing' : 'scope_unknown' },
   )
+}
+
+/** The same where details may be asked for too: a request that names some need not ask for any scope (RFC 9396 §3.1), and then no defaults are added to it. */
+export function scopesBeside(
+  details: readonly AuthorizationDetail[] | undefined,
+  ...[scope, available, defaults]: Parameters<typeof requestedScopes>
+): readonly string[] {
+  return details !== undefined && scope === undefined ? [] : requestedScopes(scope, available, defaults)
 }
 
 /** Splits a scope parameter into its distinct tokens; a character that no scope can have is refused (RFC 6749 §3.3). */

@@ -62,15 +62,12 @@ export function readAssertion(
 }
 
 export function algorithmRefusal(algs: readonly string[]): OAuthError {
-  return invalidClient(
-    `This client signs its client_assertion with ${algs.join(', ')}.`,
-    'assertion_algorithm',
-  )
+  return invalidClient(`alg of the client_assertion must be one of: ${algs.join(' ')}`, 'assertion_algorithm')
 }
 
 export function signatureRefusal(): OAuthError {
   return invalidClient(
-    'The signature of the client_assertion was not made with the key or secret of this client.',
+    'The signature of the client_assertion must be made with the key or secret of this client.',
     'assertion_signature',
   )
 }
@@ -84,7 +81,10 @@ function subjectOf({ iss, sub }: JwtClaims): string {
 /** RFC 8725 §3.11, draft-ietf-oauth-rfc7523bis §4: a JWT that was made for something else is not taken for an assertion. */
 function checkHeader({ typ, extended }: ClientJwt): void {
   if (extended)
-    throw invalidClient('The client_assertion has crit, b64 or zip in its header.', 'assertion_header')
+    throw invalidClient(
+      'The client_assertion must have neither crit nor b64 nor zip in its header. Sign it without them.',
+      'assertion_header',
+    )
   if (typ !== undefined && !(typeof typ === 'string' && TYPES.includes(typ.toLowerCase())))
     throw invalidClient(
       'typ of the client_assertion must be client-authentication+jwt or JWT, or left out.',

@@ -1,23 +1,25 @@
-import { AUTH_METHODS, type AuthMethodName } from '../clients/auth-methods.js'
+import { type AuthMethodName, offeredAuthMethods } from '../clients/auth-methods.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
-import { ClientKeys } from '../clients/client-keys.js'
 import { findClient, reportable } from '../clients/find.js'
-import { OAuthError } from '../errors.js'
-import { KEY_ALGS, MAC_ALGS } from '../keys/client-jwt.js'
+import { forbiddenBy } from '../clients/profile.js'
+import { OAuthError, toldOf } from '../errors.js'
+import { keyAlgs, MAC_ALGS } from '../keys/client-jwt.js'
 import { optional } from '../optional.js'
-import { OutgoingError } from '../outgoing/outgoing.js'
 import type { Runtime } from '../runtime.js'
+import type { Settings } from '../settings.js'
+import { useOnce } from '../single-use.js'
 import type { Client } from '../store/records.js'
 import { presentedAssertion } from './assertion.js'
 import { clientSecretBasic } from './client-secret-basic.js'
 import { clientSecretJwt } from './client-secret-jwt.js'
 import { clientSecretPost } from './client-secret-post.js'
-import type { AuthMethod, AuthRequest, Presented } from './credentials.js'
+import type { AuthMethod, AuthRequest, Credentials, Presented } from './credentials.js'
 import { Guard } from './guard.js'
 import { none } from './none.js'
 import { privateKeyJwt } from './private-key-jwt.js'
 import { invalidClient } from './refusal.js'
-import { useOnce } from './single-use.js'
+import { selfSignedTlsClientAuth } from './self-signed-tls-client-auth.js'
+import { tlsClientAuth } from './tls-client-auth.js'
 
 const METHODS: Readonly<Record<AuthMethodName, AuthMethod>> = {
   none,
@@ -25,10 +27,15 @@ const METHODS: Readonly<Record<AuthMethodName, AuthMethod>> = {
   client_secret_post: clientSecretPost,
   client_secret_jwt: clientSecretJwt,
   private_key_jwt: privateKeyJwt,
+  tls_client_auth: tlsClientAuth,
+  self_signed_tls_client_auth: selfSignedTlsClientAuth,
 }
 
 /** The algorithms of client assertions as metadata names them. */
-export const authSigningAlgs = [...KEY_ALGS, ...MAC_ALGS.keys()]
+export function authSigningAlgs(settings: Settings): readonly string[] {
+  const macs = offeredAuthMethods(settings).includes('client_secret_jwt') ? MAC_ALGS.keys() : []
+  return [...keyAlgs(settings.profile), ...macs]
+}
 
 const PARAMETERS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
 /** What a client with a secret that registered no method may use (OpenID Connect Core §9 names the first, many libraries know the second only). */
@@ -38,7 +45,6 @@ const BY_SECRET: readonly AuthMethodName[] = ['client_secret_basic', 'client_sec
 export class ClientAuthenticator {
   readonly #runtime: Runtime
   readonly #guard: Guard
-  readonly #keys = new ClientKeys()
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -46,33 +52,31 @@ export class ClientAuthenticator {
   }
 
   async authenticate(request: AuthRequest): Promise<AuthenticatedClient> {
-    const { parameters, authorization, address, endpoint } = request
+    const { parameters, authorization, address, endpoint, sender } = request
     parameters.refuseRepeated(PARAMETERS)
     const presented = { parameters, authorization, assertion: presentedAssertion(parameters) }
-    const method = presentedMethod(presented)
-    const credentials = METHODS[method].read(presented)
+    const ways = presentedWays(presented, this.#runtime)
+    const [{ clientId }] = ways
     try {
-      const client = await findClient(this.#runtime, credentials.clientId)
+      const client = await findClient(this.#runtime, clientId)
       if (client === undefined) throw invalidClient('This client is not known here.', 'client_unknown')
-      checkMethod(client, method)
-      const verification = {
-        runtime: this.#runtime,
-        guard: this.#guard,
-        keys: this.#keys,
-        address,
-        endpoint,
-      }
-      const proof = await credentials.verify(client, verification)
-      if (proof !== undefined) await useOnce(this.#runtime.store, client.id, proof)
+      const { verify } = registeredWay(client, ways)
+      const proof = await verify(client, {
+        ...{ runtime: this.#runtime, guard: this.#guard },
+        ...{ address, endpoint, sender },
+      })
+      if (proof !== undefined && !(await useOnce(this.#runtime.store, 'assertion', proof))) throw replayed()
+      const refusal = forbiddenBy(this.#runtime.settings.profile, client)
+      if (refusal !== undefined) throw forbidden(refusal)
       return client as AuthenticatedClient
     } catch (error) {
       if (error instanceof OAuthError) {
-        const { reason, cause } = error
+        const { reason, problem } = toldOf(error)
         this.#runtime.emit('client.authentication_failed', {
-          clientId: reportable(credentials.clientId),
+          clientId: reportable(clientId),
           reason,
           address,
-          ...optional('problem', cause instanceof OutgoingError ? cause.message : undefined),
+          ...optional('problem', problem),
         })
       }
       throw error
@@ -80,33 +84,55 @@ export class ClientAuthenticator {
   }
 }
 
-function presentedMethod(presented: Presented): AuthMethodName {
-  const [method, another] = AUTH_METHODS.filter((name) => METHODS[name].isPresented(presented))
-  if (another !== undefined) {
+/** Kept from before the option `profile` was set. It has proven who it is, so it may know. */
+function forbidden({ message, reason }: OAuthError): OAuthError {
+  return invalidClient(`This client cannot be used here any more. Its ${message}`, `client_${reason}`)
+}
+
+function replayed(): OAuthError {
+  return invalidClient(
+    'This client_assertion was used before. Make a new one, with a jti of its own, for each request.',
+    'assertion_replayed',
+  )
+}
+
+interface Way extends Credentials {
+  readonly method: AuthMethodName
+}
+
+/** What a request may be using: one method, or those which it cannot be told apart by. They name the same client. */
+function presentedWays(presented: Presented, { settings }: Runtime): readonly [Way, ...Way[]] {
+  const methods = offeredAuthMethods(settings).filter((name) => METHODS[name].isPresented(presented))
+  if (methods.filter((name) => !METHODS[name].isTacit).length > 1) {
     throw new OAuthError('invalid_request', 'Use one way of client authentication, not two.', {
       reason: 'methods_conflict',
     })
   }
-  if (method !== undefined) return method
+  const [way, ...others] = methods.map((method) => ({ method, ...METHODS[method].read(presented) }))
+  if (way !== undefined) return [way, ...others]
   throw invalidClient(
-    'No client authentication: send client_id and client_secret by HTTP Basic or in the body, or a client_assertion; a public client sends client_id.',
+    'No client authentication: send client_id and client_secret by HTTP Basic or in the body, or a client_assertion; a client that is public or connects with a certificate sends client_id.',
     'credentials_missing',
   )
 }
 
-function checkMethod(client: Client, method: AuthMethodName): void {
+function registeredWay(client: Client, ways: readonly [Way, ...Way[]]): Way {
+  const allowed = registeredMethods(client)
+  const way = ways.find(({ method }) => allowed.includes(method))
+  if (way !== undefined) return way
   if (!client.confidential) {
-    if (method === 'none') return
     throw invalidClient(
       'This client is public: send client_id alone, without a proof.',
       'method_not_registered',
     )
   }
-  const { tokenEndpointAuthMethod: registered } = client
-  const allowed: readonly string[] = registered === undefined ? BY_SECRET : [registered]
-  if (allowed.includes(method)) return
-  if (method === 'none') {
+  if (METHODS[ways[0].method].isTacit) {
     throw invalidClient(`This client has to prove itself by ${allowed.join(' or ')}.`, 'credentials_missing')
   }
   throw invalidClient(`This client is registered for ${allowed.join(' or ')}.`, 'method_not_registered')
+}
+
+function registeredMethods({ confidential, tokenEndpointAuthMethod: registered }: Client): readonly string[] {
+  if (!confidential) return ['none']
+  return registered === undefined ? BY_SECRET : [registered]
 }

@@ -1,7 +1,9 @@
+import { withoutExpired } from '../clients/live-secrets.js'
+import { sealedAnew } from '../clients/secret-form.js'
 import { OAuthError } from '../errors.js'
 import { isSignedBy, MAC_ALGS } from '../keys/client-jwt.js'
 import type { Runtime } from '../runtime.js'
-import type { Client } from '../store/records.js'
+import type { Client, ClientSecret } from '../store/records.js'
 import { algorithmRefusal, claimsMac, readAssertion, signatureRefusal } from './assertion.js'
 import type { AuthMethod } from './credentials.js'
 
@@ -12,13 +14,15 @@ export const clientSecretJwt: AuthMethod = {
   },
   read(presented) {
     return readAssertion(presented, async (jwt, client, { runtime, guard, address }) => {
-      await guard.limit(client, address, async () => {
-        const secret = await readSecret(client, runtime)
-        const algs = algsOf(client, secret)
+      await guard.limit(client, address, async (secrets) => {
+        const opened = await Promise.all(secrets.map((secret) => readSecret(secret, runtime)))
+        const algs = new Set(opened.flatMap((secret) => algsOf(client, secret)))
         // A MAC that does not fit is a guess at the secret; an algorithm that is not allowed is none.
-        if (!algs.includes(jwt.alg)) throw algorithmRefusal(algs)
-        if (!(await isSignedBy(jwt, secret))) return signatureRefusal()
-        return sealAnew(client, secret, runtime)
+        if (!algs.has(jwt.alg)) throw algorithmRefusal([...algs])
+        for (const secret of opened)
+          if (algsOf(client, secret).includes(jwt.alg) && (await isSignedBy(jwt, secret)))
+            return sealAnew(client, runtime)
+        return signatureRefusal()
       })
     })
   },
@@ -31,9 +35,9 @@ function algsOf({ tokenEndpointAuthSigningAlg: registered }: Client, secret: str
   return registered === undefined ? fitting : fitting.filter((alg) => alg === registered)
 }
 
-async function readSecret({ secret }: Client, { sealer }: Runtime): Promise<string> {
-  if (secret !== undefined && 'plain' in secret) return secret.plain
-  if (secret !== undefined && 'sealed' in secret && sealer !== undefined) return sealer.open(secret.sealed)
+async function readSecret(secret: ClientSecret, { sealer }: Runtime): Promise<string> {
+  if ('plain' in secret) return secret.plain
+  if ('sealed' in secret && sealer !== undefined) return sealer.open(secret.sealed)
   throw new OAuthError('server_error', 'The server cannot read the secret of this client.', {
     reason: 'secret_unreadable',
     cause: new Error('The client was registered with the option secret, which is not set any more.'),
@@ -41,10 +45,9 @@ async function readSecret({ secret }: Client, { sealer }: Runtime): Promise<stri
 }
 
 /** While the host changes its option `secret`, the old one is in the list still. What it encrypted has to be readable when it is gone. */
-async function sealAnew(client: Client, secret: string, { sealer, store }: Runtime): Promise<undefined> {
-  const { secret: kept, revision } = client
-  if (sealer === undefined || kept === undefined || !('sealed' in kept) || sealer.isFresh(kept.sealed)) return
-  const sealed = await sealer.seal(secret)
-  // Whoever was faster has sealed it too, or has put another one in its place.
-  await store.saveClient({ ...client, secret: { ...kept, sealed }, revision: revision + 1 })
+async function sealAnew(client: Client, { sealer, store, now }: Runtime): Promise<undefined> {
+  const live = withoutExpired(client, now())
+  const secrets = sealer && (await sealedAnew(live, sealer))
+  // Whoever was faster has sealed them too, or has put another one in their place.
+  if (secrets !== undefined) await store.saveClient({ ...live, ...secrets, revision: client.revision + 1 })
 }

@@ -1,7 +1,8 @@
-import type { ClientKeys } from '../clients/client-keys.js'
 import type { ClientJwt } from '../keys/client-jwt.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
+import type { Sender } from '../sender.js'
+import type { SingleUse } from '../single-use.js'
 import type { Client } from '../store/records.js'
 import type { Guard } from './guard.js'
 
@@ -14,6 +15,7 @@ export interface AuthRequest {
   readonly address: string
   /** The path of the endpoint that was called, under the mount. */
   readonly endpoint: string
+  readonly sender: Sender
 }
 
 /** A JWT that is sent as proof (RFC 7521 §4.2), or what came in its place. */
@@ -33,17 +35,9 @@ export interface Presented extends Pick<AuthRequest, 'parameters' | 'authorizati
 }
 
 /** What it takes to verify credentials. */
-export interface Verification extends Pick<AuthRequest, 'address' | 'endpoint'> {
+export interface Verification extends Pick<AuthRequest, 'address' | 'endpoint' | 'sender'> {
   readonly runtime: Runtime
   readonly guard: Guard
-  readonly keys: ClientKeys
-}
-
-/** A proof that counts once only. */
-export interface SingleUse {
-  readonly jti: string
-  /** Milliseconds. After this the proof is worth nothing, used or not. */
-  readonly expiresAt: number
 }
 
 /** Credentials as one method found them, of which nothing is proven yet. */
@@ -55,6 +49,8 @@ export interface Credentials {
 
 /** One way to authenticate a client. */
 export interface AuthMethod {
+  /** Whether a request says nothing of it but client_id. Then the registration of the client tells which of these methods it uses. */
+  readonly isTacit?: true
   /** Whether a request uses this method, rightly or wrongly. */
   isPresented(presented: Presented): boolean
   /** Throws where the request uses it wrongly. */

@@ -1,8 +1,9 @@
-import { isIPv6 } from 'node:net'
 import { FailureLimit } from '../clients/failure-limit.js'
+import { liveSecrets } from '../clients/live-secrets.js'
 import { isGuessable, SecretVerifier } from '../clients/secret.js'
 import { OAuthError } from '../errors.js'
-import type { Client } from '../store/records.js'
+import { networkOf } from '../network.js'
+import type { Client, ClientSecret } from '../store/records.js'
 import { invalidClient } from './refusal.js'
 
 /** Failures of one client from one address in a minute. */
@@ -25,30 +26,30 @@ export class Guard {
 
   /** Resolves where one of these readings of a secret is the client's. */
   async check(client: Client, presented: readonly string[], address: string): Promise<undefined> {
-    const { secret } = client
-    const wrong = invalidClient('The client_secret is wrong.', 'secret_mismatch')
-    if (secret === undefined) throw wrong
     const beforeHash = () => this.#countHash(client, address)
-    await this.limit(client, address, async () => {
-      for (const reading of presented) if (await this.#secrets.matches(reading, secret, beforeHash)) return
-      return wrong
+    await this.limit(client, address, async (secrets) => {
+      for (const secret of secrets)
+        for (const reading of presented) if (await this.#secrets.matches(reading, secret, beforeHash)) return
+      return invalidClient('The client_secret is wrong.', 'secret_mismatch')
     })
   }
 
   /**
-   * Lets somebody try to prove that they know the secret of a client. `attempt` resolves with a refusal where they do not, which counts as
-   * a failure; one that it rejects with does not count.
+   * Lets somebody try to prove that they know a secret of a client: one of those that `attempt` is called with, the newest first. It resolves
+   * with a refusal where they do not, which counts as a failure; one that it rejects with does not count.
    */
   async limit(
-    { id, secret }: Client,
+    client: Client,
     address: string,
-    attempt: () => Promise<OAuthError | undefined>,
+    attempt: (secrets: readonly ClientSecret[]) => Promise<OAuthError | undefined>,
   ): Promise<void> {
     const now = this.#now()
-    const fromHere = `${id} ${networkOf(address)}`
+    const fromHere = `${client.id} ${networkOf(address)}`
+    const live = liveSecrets(client, now)
     // What nobody can guess is let in, whoever else has failed from the same address.
-    if (secret !== undefined && isGuessable(secret)) refuseAfterTooMany(this.#failures, fromHere, now)
-    const refusal = await attempt()
+    const safe = live.filter((secret) => !isGuessable(secret))
+    if (safe.length === 0) refuseAfterTooMany(this.#failures, fromHere, now)
+    const refusal = await attempt(this.hasFailedOften(client, address) ? safe : live)
     if (refusal === undefined) return
     refuseAfterTooMany(this.#failures, fromHere, now)
     this.#failures.count(fromHere, now)
@@ -83,14 +84,4 @@ function refuseAfterTooMany(limit: FailureLimit, key: string, now: number): void
     status: 429,
     headers: { 'Retry-After': String(seconds) },
   })
-}
-
-/** Whoever has an IPv6 address has 2^64 of them, so these count as one. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address
-  const [front = '', back] = address.split('::')
-  const head = front.split(':').filter(Boolean)
-  const tail = back?.split(':').filter(Boolean) ?? []
-  const zeros = back === undefined ? [] : Array(8 - head.length - tail.length).fill('0')
-  return [...head, ...zeros, ...tail].slice(0, 4).join(':')
 }

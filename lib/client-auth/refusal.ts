@@ -1,3 +1,4 @@
+import { MOST_KEYS } from '../clients/jwks.js'
 import { OAuthError, printable } from '../errors.js'
 
 /**
@@ -11,4 +12,8 @@ export function invalidClient(description: string, reason: string): OAuthError {
       'WWW-Authenticate': `Basic realm="oauth", error="invalid_client", error_description="${printable(description)}"`,
     },
   })
+}
+
+export function tooManyKeys(): OAuthError {
+  return invalidClient(`This client has more than ${MOST_KEYS} keys, which is too many.`, 'jwks_too_large')
 }

@@ -3,7 +3,8 @@ import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
 import type { Settings } from '../settings.js'
 import type { Client, ClientSecret } from '../store/records.js'
-import { AUTH_METHODS, type AuthMethodName } from './auth-methods.js'
+import { AUTH_METHODS, type AuthMethodName, isByCertificate, isByKey, isBySecret } from './auth-methods.js'
+import { certificateProblem } from './certificate-metadata.js'
 import { boolean, invalid, oneOf, remoteUrl } from './fields.js'
 import { readJwks, saysVerifying } from './jwks.js'
 import { isKept } from './secret.js'
@@ -25,9 +26,9 @@ type AuthenticationFields = Pick<
 export function authenticationFields(
   metadata: ClientMetadata,
   secret: ClientSecret | undefined,
-  settings: Pick<Settings, 'allowPrivateAddresses'>,
+  settings: Pick<Settings, 'allowPrivateAddresses' | 'mtls'>,
 ): AuthenticationFields {
-  const method = oneOf(METHOD, metadata.token_endpoint_auth_method, AUTH_METHODS)
+  const method = authMethod(metadata, settings)
   const jwks = readJwks(metadata.jwks)
   const jwksUri = remoteUrl('jwks_uri', metadata.jwks_uri, settings)
   if (jwks !== undefined && jwksUri !== undefined)
@@ -41,9 +42,12 @@ export function authenticationFields(
     )
   checkSecret(method, secret)
   const alg = signingAlg(metadata, method)
-  if (method === 'private_key_jwt' && jwksUri === undefined) checkKeys(jwks, alg)
+  if (method !== undefined && jwksUri === undefined) {
+    if (method === 'private_key_jwt') checkKeys(requireJwks(jwks, method), alg)
+    if (method === 'self_signed_tls_client_auth') checkCertificates(requireJwks(jwks, method))
+  }
   return {
-    confidential: secret !== undefined || method === 'private_key_jwt',
+    confidential: secret !== undefined || isByKey(method),
     ...optional('tokenEndpointAuthMethod', method),
     ...optional('tokenEndpointAuthSigningAlg', alg),
     ...optional(
@@ -66,12 +70,20 @@ export function authenticationMetadata(client: Client): ClientMetadata {
   }
 }
 
+function authMethod(
+  { [METHOD]: given }: ClientMetadata,
+  { mtls }: Pick<Settings, 'mtls'>,
+): AuthMethodName | undefined {
+  const method = oneOf(METHOD, given, AUTH_METHODS)
+  if (mtls !== undefined || !isByCertificate(method)) return method
+  throw invalid(METHOD, `is ${method}`, 'Set the option mtls, or no client certificate is looked at.')
+}
+
 function checkSecret(method: AuthMethodName | undefined, secret: ClientSecret | undefined): void {
   if (method === undefined) return
-  const keyless = method !== 'none' && method !== 'private_key_jwt'
-  if (keyless && secret === undefined)
+  if (isBySecret(method) && secret === undefined)
     throw invalid(METHOD, `is ${method} without a client_secret`, 'Give a client_secret.')
-  if (!keyless && secret !== undefined)
+  if (!isBySecret(method) && secret !== undefined)
     throw invalid(METHOD, `is ${method} beside a client_secret`, 'Leave one of the two out.')
   // What is left of a hashed secret cannot check a MAC.
   if (method === 'client_secret_jwt' && secret !== undefined && !isKept(secret))
@@ -91,15 +103,27 @@ function signingAlg(
   return oneOf(SIGNING_ALG, given, [...KEY_ALGS, ...MAC_ALGS.keys()])
 }
 
-function checkKeys(jwks: Client['jwks'] | undefined, alg: string | undefined): void {
-  if (jwks === undefined) {
-    throw invalid(
-      'jwks',
-      'is missing beside private_key_jwt',
-      'Give the public keys of the client as jwks, or where it publishes them as jwks_uri.',
-    )
-  }
+function requireJwks(jwks: Client['jwks'], method: AuthMethodName): NonNullable<Client['jwks']> {
+  if (jwks !== undefined) return jwks
+  throw invalid(
+    'jwks',
+    `is missing beside ${method}`,
+    'Give the public keys of the client as jwks, or where it publishes them as jwks_uri.',
+  )
+}
+
+function checkKeys(jwks: NonNullable<Client['jwks']>, alg: string | undefined): void {
   const algs = alg === undefined ? KEY_ALGS : [alg]
   if (jwks.keys.some((key) => saysVerifying(key) && algs.some((wanted) => fitsAlg(key, wanted)))) return
   throw invalid('jwks', `has no key for ${alg ?? 'signatures'}`, `Add one, or change ${SIGNING_ALG}.`)
+}
+
+/** Keys for other purposes may stand beside the one of the certificate. */
+function checkCertificates({ keys }: NonNullable<Client['jwks']>): void {
+  for (const [index, key] of keys.entries()) {
+    const problem = certificateProblem(key)
+    if (problem !== undefined) throw invalid('jwks', `has at keys[${index}] ${problem[0]}`, problem[1])
+  }
+  if (keys.some(saysVerifying)) return
+  throw invalid('jwks', 'has no key for signatures', 'Add the one of the certificate.')
 }

@@ -3,13 +3,22 @@ import type { ClientMetadata } from '../options.js'
 /** Metadata of a registered client. */
 export type RegisteredClient = ClientMetadata & { readonly client_id: string }
 
+/** What `rotateSecret` answers. */
+export interface RotatedSecret {
+  readonly client_id: string
+  /** The new one. It is never told again. */
+  readonly client_secret: string
+  /** When the old one ends, in seconds since 1970; undefined where it has ended. */
+  readonly previous_client_secret_expires_at?: number
+}
+
 /**
  * The clients of a provider, for the host to manage. Each method rejects with a `StoreUnavailableError` while the store cannot answer.
  */
 export interface Clients {
   /**
-   * Registers a client. `client_secret` is in the answer of this call and never again; a client with `private_key_jwt` has none. A
-   * `sector_identifier_uri` is fetched, and has to list every redirect URI.
+   * Registers a client. `client_secret` is in the answer of this call and never again; a client that is public, or proves itself by a key or a
+   * certificate, has none. A `sector_identifier_uri` is fetched, and has to list every redirect URI.
    *
    * @throws OAuthError `invalid_client_metadata` or `invalid_redirect_uri` where the metadata is refused or the `client_id` is taken (RFC 7591 §3.2.2).
    */
@@ -22,7 +31,9 @@ export interface Clients {
   list(): Promise<RegisteredClient[]>
 
   /**
-   * Changes what is named and leaves the rest; but `jwks` takes the place of `jwks_uri`, and the other way round. Its id and secret stay as they are; only where it changes to `private_key_jwt` its secret ends.
+   * Changes what is named and leaves the rest; but `jwks` takes the place of `jwks_uri`, and the other way round. Its id stays as it is, and so does
+   * its secret, unless it changes to a method by key or certificate (`private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`): then all its
+   * secrets end at once.
    *
    * @throws OAuthError `invalid_client_metadata` or `invalid_redirect_uri` where a change is refused, `invalid_client` where there is no such client.
    * @throws ConfigurationError for a client of the option `clients`.
@@ -33,12 +44,13 @@ export interface Clients {
   ): Promise<RegisteredClient>
 
   /**
-   * Gives a client a new secret; the old one ends at once.
+   * Gives a client a new secret. The old one ends at once, or counts beside it for `overlap` seconds, at most 90 days, so that nobody has to
+   * change both at the same moment. Two count at most: a secret that is older still ends with this.
    *
    * @throws OAuthError `invalid_client_metadata` for a client without a secret, `invalid_client` where there is no such client.
-   * @throws ConfigurationError for a client of the option `clients`.
+   * @throws ConfigurationError for a client of the option `clients`, and for an `overlap` that is no whole number of seconds.
    */
-  rotateSecret(clientId: string): Promise<{ client_id: string; client_secret: string }>
+  rotateSecret(clientId: string, options?: { readonly overlap?: number }): Promise<RotatedSecret>
 
   /**
    * Deletes a client, and ends every grant made to it. False where there is none.

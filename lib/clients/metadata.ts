@@ -1,20 +1,19 @@
+import { GRANT_TYPES } from '../grant-types.js'
 import { optional } from '../optional.js'
-import type { ClientMetadata } from '../options.js'
+import type { ClientMetadata, StaticClient } from '../options.js'
 import { isScopeToken } from '../scopes.js'
-import type { Client, ClientSecret } from '../store/records.js'
+import type { Client } from '../store/records.js'
 import { suggestion } from '../suggestion.js'
 import { authenticationFields, authenticationMetadata } from './authentication-metadata.js'
+import { certificateFields, certificateMetadata } from './certificate-metadata.js'
 import { boolean, invalid, oneOf, string, strings, webPage } from './fields.js'
 import { type ClientRules, openIdFields, openIdMetadata } from './openid-metadata.js'
+import { forbiddenBy } from './profile.js'
 import { readRedirectUris } from './redirect-uris.js'
+import { requestFields, requestMetadata } from './request-metadata.js'
+import { tokenFields, tokenMetadata } from './token-metadata.js'
 
-const DEFAULT_GRANT_TYPES = ['authorization_code', 'refresh_token']
-/** A client may be registered for more than is served here; the token endpoint refuses what is not. */
-const GRANT_TYPES = [
-  ...DEFAULT_GRANT_TYPES,
-  'client_credentials',
-  'urn:ietf:params:oauth:grant-type:device_code',
-]
+const DEFAULT_GRANT_TYPES = [GRANT_TYPES.authorizationCode.name, GRANT_TYPES.refreshToken.name]
 const FIELDS: Record<keyof ClientMetadata, true> = {
   client_id: true,
   client_secret: true,
@@ -29,6 +28,23 @@ const FIELDS: Record<keyof ClientMetadata, true> = {
   token_endpoint_auth_method: true,
   token_endpoint_auth_signing_alg: true,
   accept_endpoint_audience: true,
+  tls_client_auth_subject_dn: true,
+  tls_client_auth_san_dns: true,
+  tls_client_auth_san_uri: true,
+  tls_client_auth_san_ip: true,
+  tls_client_auth_san_email: true,
+  tls_client_certificate_bound_access_tokens: true,
+  dpop_bound_access_tokens: true,
+  require_pushed_authorization_requests: true,
+  request_object_signing_alg: true,
+  require_signed_request_object: true,
+  authorization_details_types: true,
+  introspection_signed_response_alg: true,
+  resources: true,
+  access_token_lifetime: true,
+  refresh_token_lifetime: true,
+  refresh_token_total_lifetime: true,
+  id_token_lifetime: true,
   jwks: true,
   jwks_uri: true,
   grant_types: true,
@@ -53,13 +69,19 @@ const FIELDS: Record<keyof ClientMetadata, true> = {
 /** Checks client metadata (RFC 7591 §2) and makes a client of it; a refusal names the field and the remedy. */
 export function toClient(
   metadata: ClientMetadata,
-  identity: Pick<Client, 'id' | 'revision' | 'createdAt'> & { readonly secret: ClientSecret | undefined },
+  identity: Pick<Client, 'id' | 'revision' | 'createdAt' | 'secret' | 'previousSecret'>,
   rules: ClientRules,
 ): Client {
-  const { id, revision, secret, createdAt } = identity
-  const grantTypes = strings('grant_types', metadata.grant_types, GRANT_TYPES) ?? DEFAULT_GRANT_TYPES
+  const { id, revision, secret, previousSecret, createdAt } = identity
+  const grantTypes =
+    strings(
+      'grant_types',
+      metadata.grant_types,
+      Object.values(GRANT_TYPES).map(({ name }) => name),
+    ) ?? DEFAULT_GRANT_TYPES
   const authentication = authenticationFields(metadata, secret, rules)
   const { confidential } = authentication
+  if (!confidential) refuseForPublic(grantTypes)
   strings('response_types', metadata.response_types, ['code'])
   const requirePkce = boolean('require_pkce', metadata.require_pkce) ?? true
   if (!requirePkce && !confidential) {
@@ -70,7 +92,7 @@ export function toClient(
     )
   }
   const redirectUris = readRedirectUris(metadata.redirect_uris, { isPublic: !confidential, grantTypes })
-  return {
+  const client: Client = {
     id,
     revision,
     name: string('client_name', metadata.client_name) ?? id,
@@ -81,7 +103,11 @@ export function toClient(
     disabled: boolean('disabled', metadata.disabled) ?? false,
     createdAt,
     ...authentication,
+    ...certificateFields(metadata, rules),
+    ...requestFields(metadata, authentication, rules),
+    ...tokenFields(metadata, rules),
     ...optional('secret', secret),
+    ...optional('previousSecret', previousSecret),
     ...optional('uri', webPage('client_uri', metadata.client_uri)),
     ...optional('logoUri', webPage('logo_uri', metadata.logo_uri)),
     ...optional('policyUri', webPage('policy_uri', metadata.policy_uri)),
@@ -92,6 +118,20 @@ export function toClient(
     ...optional('scopes', scopeList(metadata.scope)),
     ...openIdFields(metadata, { redirectUris, confidential }, rules),
   }
+  const refusal = forbiddenBy(rules.profile, client)
+  if (refusal === undefined) return client
+  throw refusal
+}
+
+function refuseForPublic(grantTypes: readonly string[]): void {
+  const forConfidential = Object.values(GRANT_TYPES).filter(({ onlyConfidential }) => onlyConfidential)
+  const refused = forConfidential.find(({ name }) => grantTypes.includes(name))
+  if (refused !== undefined)
+    throw invalid(
+      'grant_types',
+      `has ${refused.name}, which is for clients with a secret or a key`,
+      'Leave it out, or give the client a secret or a key.',
+    )
 }
 
 /** The client under the names of RFC 7591, without its secret. */
@@ -109,6 +149,9 @@ export function toMetadata(client: Client): ClientMetadata & { client_id: string
     ...optional('contacts', client.contacts),
     ...optional('application_type', client.applicationType),
     ...authenticationMetadata(client),
+    ...certificateMetadata(client),
+    ...requestMetadata(client),
+    ...tokenMetadata(client),
     ...optional('scope', client.scopes?.join(' ')),
     ...openIdMetadata(client),
     skip_consent: client.skipConsent,
@@ -117,17 +160,7 @@ export function toMetadata(client: Client): ClientMetadata & { client_id: string
   }
 }
 
-/** Client ids are compared byte for byte, so nothing invisible may be in one. */
-export function identifier(id: unknown): string {
-  if (typeof id === 'string' && /^[^\p{C}]{1,255}$/u.test(id) && id.trim() === id) return id
-  throw invalid(
-    'client_id',
-    'is no text, or empty, too long, or has invisible characters',
-    'Use letters, digits, - and _.',
-  )
-}
-
-export function refuseUnknownFields(metadata: ClientMetadata): void {
+export function refuseUnknownFields(metadata: ClientMetadata | StaticClient): void {
   if (typeof metadata !== 'object' || metadata === null || Symbol.iterator in metadata) {
     throw invalid('metadata', 'is not an object', "Write { client_name: '...', redirect_uris: ['...'] }.")
   }

@@ -10,7 +10,8 @@ import { redirectUriProblem } from './redirect-uris.js'
 const LOGOUT_PARAMETERS = ['state']
 
 /** What the rules for a client depend on beside its metadata. */
-export interface ClientRules extends Pick<Settings, 'pairwiseSalt' | 'allowPrivateAddresses'> {
+export interface ClientRules
+  extends Pick<Settings, 'pairwiseSalt' | 'allowPrivateAddresses' | 'mtls' | 'features' | 'profile'> {
   /** The algorithms that ID tokens can be signed with. */
   readonly algs: readonly SigningAlg[]
 }
@@ -78,7 +79,7 @@ export function openIdMetadata(client: Client): ClientMetadata {
   }
 }
 
-/** OpenID Connect Core §8.1: without a sector_identifier_uri the host of the redirect URIs is the sector, so there must be one; or none, for apps. */
+/** OpenID Connect Core §8.1: without a sector_identifier_uri the host of the redirect URIs is the sector, so there must be one; or none, for apps. A client without redirect URIs is a sector by itself. */
 function subjectType(
   { subject_type, sector_identifier_uri }: ClientMetadata,
   { redirectUris }: Pick<Client, 'redirectUris'>,
@@ -91,7 +92,7 @@ function subjectType(
   const hosts = new Set(
     redirectUris.map((uri) => (uri.startsWith('https:') ? new URL(uri).hostname : 'none')),
   )
-  if (sector_identifier_uri !== undefined || hosts.size === 1) return type
+  if (sector_identifier_uri !== undefined || hosts.size <= 1) return type
   throw invalid(
     'subject_type',
     'is pairwise although the redirect URIs are not on one host',

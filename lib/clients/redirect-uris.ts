@@ -69,7 +69,7 @@ export function redirectUriProblem(
   )
 }
 
-function invalidRedirectUri(uri: string, problem: string, remedy: string): OAuthError {
+export function invalidRedirectUri(uri: string, problem: string, remedy: string): OAuthError {
   return new OAuthError('invalid_redirect_uri', `The redirect URI ${uri} ${problem}. ${remedy}`, {
     reason: 'metadata_redirect_uris',
   })

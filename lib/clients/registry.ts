@@ -4,13 +4,19 @@ import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
-import type { Clients, RegisteredClient } from './clients.js'
+import { aNumber, anObject, refuseUnknown } from '../validation.js'
+import { identifier, refuseIdOfUser } from './client-id.js'
+import type { Clients, RegisteredClient, RotatedSecret } from './clients.js'
 import { invalid } from './fields.js'
-import { identifier, refuseUnknownFields, toClient, toMetadata } from './metadata.js'
-import { refuseMisspeltScopes } from './misspelt-scopes.js'
+import { replaced, secretsOf, withoutExpired } from './live-secrets.js'
+import { refuseUnknownFields, toClient, toMetadata } from './metadata.js'
+import { refuseMisspeltDetailsTypes, refuseMisspeltScopes } from './misspelt-names.js'
 import type { ClientRules } from './openid-metadata.js'
-import { keptSecret, newSecret, replacementSecret } from './secret-form.js'
-import { confirmSector } from './sector.js'
+import { keptSecrets, newSecret, replacementSecret, sealedAnew } from './secret-form.js'
+import { confirmSector, sectorEntries } from './sector.js'
+
+/** Seconds. Two secrets are for changing one, not for good. */
+const LONGEST_OVERLAP = 90 * 86_400
 
 /** The clients of the option `clients` and those in the store. */
 export class ClientRegistry implements Clients {
@@ -25,10 +31,12 @@ export class ClientRegistry implements Clients {
     const id = identifier(metadata.client_id ?? randomBytes(16).toString('base64url'))
     const { clients, settings, sealer, outgoing, store, now } = this.#runtime
     if (clients.has(id)) throw taken()
+    if (metadata.client_id !== undefined) await refuseIdOfUser(id, settings)
     const created = await newSecret(metadata, sealer)
-    const identity = { id, secret: created?.stored, createdAt: now(), revision: 1 }
+    const identity = { id, ...optional('secret', created?.stored), createdAt: now(), revision: 1 }
     const client = toClient(metadata, identity, this.#rules())
     refuseMisspeltScopes(client, settings)
+    refuseMisspeltDetailsTypes(client, settings)
     await confirmSector(client, outgoing)
     if (!(await store.saveClient(client))) throw taken()
     this.#tell(id, 'created')
@@ -56,21 +64,34 @@ export class ClientRegistry implements Clients {
     return toMetadata(updated)
   }
 
-  async rotateSecret(clientId: string): Promise<{ client_id: string; client_secret: string }> {
+  async rotateSecret(clientId: string, options: { readonly overlap?: number } = {}): Promise<RotatedSecret> {
+    const option = 'clients.rotateSecret(clientId, options)'
+    const { overlap = 0 } = anObject(option, options)
+    refuseUnknown(`${option}.`, options, ['overlap'])
+    aNumber(`${option}.overlap`, overlap, { least: 0, most: LONGEST_OVERLAP })
+    const { sealer, now } = this.#runtime
     let client_secret = ''
-    await this.#change(clientId, async (client) => {
+    const { previousSecret } = await this.#change(clientId, async (client) => {
       if (client.secret === undefined) {
         const kind = client.confidential ? 'proves itself by its keys' : 'is public'
         throw new OAuthError('invalid_client_metadata', `This client ${kind}: it has no secret.`, {
           reason: 'metadata_client_secret',
         })
       }
-      const { secret, stored } = await replacementSecret(client.secret, this.#runtime.sealer)
+      const { secret, stored } = await replacementSecret(client.secret, sealer)
       client_secret = secret
-      return { ...client, secret: stored }
+      const secrets = replaced(client, stored, overlap * 1000, now())
+      const { secret: _, previousSecret: __, ...others } = client
+      // Sealed together, they can be read as long as each other.
+      return { ...others, ...((sealer && (await sealedAnew(secrets, sealer))) ?? secrets) }
     })
     this.#tell(clientId, 'secret_rotated')
-    return { client_id: clientId, client_secret }
+    const endsAt = previousSecret && Math.floor(previousSecret.expiresAt / 1000)
+    return {
+      client_id: clientId,
+      client_secret,
+      ...optional('previous_client_secret_expires_at', endsAt),
+    }
   }
 
   async delete(clientId: string): Promise<boolean> {
@@ -96,7 +117,7 @@ export class ClientRegistry implements Clients {
   /** Applies a change to the client as it is now; where somebody else was faster, to what they made of it. */
   async #change(clientId: string, change: (stored: Client) => Promise<Client>): Promise<Client> {
     for (;;) {
-      const stored = await this.#stored(clientId)
+      const stored = withoutExpired(await this.#stored(clientId), this.#runtime.now())
       const changed = { ...(await change(stored)), revision: stored.revision + 1 }
       if (await this.#runtime.store.saveClient(changed)) return changed
     }
@@ -106,10 +127,11 @@ export class ClientRegistry implements Clients {
     const { settings, sealer, outgoing } = this.#runtime
     const metadata = { ...withoutReplacedKeys(toMetadata(stored), changes), ...changes }
     const changed = (...names: (keyof ClientMetadata)[]) => names.some((name) => name in changes)
-    const secret = changed('token_endpoint_auth_method', 'token_endpoint_auth_signing_alg')
-      ? await keptSecret(stored, metadata, sealer)
-      : stored.secret
-    const client = toClient(metadata, { ...stored, secret }, this.#rules())
+    const secrets = changed('token_endpoint_auth_method', 'token_endpoint_auth_signing_alg')
+      ? await keptSecrets(stored, metadata, sealer)
+      : secretsOf(stored)
+    const { id, revision, createdAt } = stored
+    const client = toClient(metadata, { id, revision, createdAt, ...secrets }, this.#rules())
     if (stored.confidential && !client.confidential)
       throw invalid(
         'token_endpoint_auth_method',
@@ -117,14 +139,16 @@ export class ClientRegistry implements Clients {
         'Register the public client by itself.',
       )
     if (changed('scope')) refuseMisspeltScopes(client, settings)
-    if (changed('redirect_uris', 'sector_identifier_uri')) await confirmSector(client, outgoing)
+    if (changed('authorization_details_types')) refuseMisspeltDetailsTypes(client, settings)
+    const isListedOtherwise = String(sectorEntries(client)) !== String(sectorEntries(stored))
+    if (isListedOtherwise || changed('redirect_uris', 'sector_identifier_uri'))
+      await confirmSector(client, outgoing)
     return client
   }
 
   #rules(): ClientRules {
     const { settings, keys } = this.#runtime
-    const { pairwiseSalt, allowPrivateAddresses } = settings
-    return { pairwiseSalt, allowPrivateAddresses, algs: keys.algs }
+    return { ...settings, algs: keys.algs }
   }
 
   #tell(clientId: string, change: 'created' | 'updated' | 'secret_rotated' | 'deleted'): void {

@@ -1,8 +1,11 @@
 import { MAC_ALGS } from '../keys/client-jwt.js'
 import type { Sealer } from '../keys/keys.js'
-import type { ClientMetadata } from '../options.js'
-import type { Client, ClientSecret } from '../store/records.js'
+import { optional } from '../optional.js'
+import type { ClientMetadata, StaticClient } from '../options.js'
+import type { ClientSecret } from '../store/records.js'
+import { isByKey, isBySecret } from './auth-methods.js'
 import { invalid } from './fields.js'
+import { changedSecrets, type Secrets } from './live-secrets.js'
 import { digestGeneratedSecret, digestSecret, generateSecret, hashChosenSecret } from './secret.js'
 
 /** A secret as it is told once, and as it is kept. */
@@ -12,7 +15,7 @@ export interface NewSecret {
 }
 
 /** The secret that a host chose, checked; undefined where it chose none. RFC 6749 appendix A.2. */
-export function chosenSecret(metadata: ClientMetadata): string | undefined {
+function chosenSecret(metadata: ClientMetadata): string | undefined {
   // One that is there but undefined, from an environment variable that is not set, must not make the client public.
   if (!('client_secret' in metadata)) return undefined
   const { client_secret: secret } = metadata
@@ -35,7 +38,7 @@ export async function newSecret(
 ): Promise<NewSecret | undefined> {
   const method = metadata.token_endpoint_auth_method
   const chosen = chosenSecret(metadata)
-  if (chosen === undefined && (method === 'none' || method === 'private_key_jwt')) return undefined
+  if (chosen === undefined && !isBySecret(method)) return undefined
   const secret = chosen ?? generateSecret()
   const origin = chosen === undefined ? {} : ({ chosen: true } as const)
   if (method === 'client_secret_jwt')
@@ -53,8 +56,21 @@ export async function replacementSecret(
   return { secret, stored: { sealed: await requireSealer(sealer).seal(secret) } }
 }
 
-/** For a client of the option `clients`. Its secret never leaves this process. */
-export function staticSecret(metadata: ClientMetadata): ClientSecret | undefined {
+/** For a client of the option `clients`, which may have two of them. They never leave this process. */
+export function staticSecrets(client: StaticClient): Secrets {
+  if (!('client_secret' in client)) return {}
+  const { client_secret: given, ...metadata } = client
+  const list: readonly unknown[] = Array.isArray(given) ? Array.from(given) : [given]
+  if (list.length !== 1 && list.length !== 2)
+    throw invalid('client_secret', `is a list of ${list.length}`, 'Give the new secret and the old one.')
+  const [secret, previous] = list.map((one) => staticSecret({ ...metadata, client_secret: one as string }))
+  return {
+    ...optional('secret', secret),
+    ...optional('previousSecret', previous && { secret: previous, expiresAt: Number.POSITIVE_INFINITY }),
+  }
+}
+
+function staticSecret(metadata: ClientMetadata): ClientSecret | undefined {
   const secret = chosenSecret(metadata)
   if (secret === undefined) return undefined
   return metadata.token_endpoint_auth_method === 'client_secret_jwt'
@@ -62,20 +78,35 @@ export function staticSecret(metadata: ClientMetadata): ClientSecret | undefined
     : digestSecret(secret)
 }
 
-/** The secret that a client keeps when its metadata becomes this, in the form that its method needs. */
-export async function keptSecret(
-  { secret }: Client,
+/** The secrets that a client keeps when its metadata becomes this, in the form that its method needs. */
+export async function keptSecrets(
+  secrets: Secrets,
   metadata: ClientMetadata,
   sealer: Sealer | undefined,
-): Promise<ClientSecret | undefined> {
+): Promise<Secrets> {
   const method = metadata.token_endpoint_auth_method
-  // Its keys prove it from now on, and a secret that nobody uses would only lie about.
-  if (method === 'private_key_jwt') return undefined
-  if (secret === undefined || !('sealed' in secret) || method === 'none') return secret
-  const opened = await requireSealer(sealer).open(secret.sealed)
-  if (method !== 'client_secret_jwt') return hashed(opened, secret)
-  requireLongEnough(opened, metadata.token_endpoint_auth_signing_alg)
-  return secret
+  // Its key proves it from now on, and a secret that nobody uses would only lie about.
+  if (isByKey(method)) return {}
+  return changedSecrets(secrets, async (secret) => {
+    if (!('sealed' in secret) || method === 'none') return secret
+    const opened = await requireSealer(sealer).open(secret.sealed)
+    if (method !== 'client_secret_jwt') return hashed(opened, secret)
+    requireLongEnough(opened, metadata.token_endpoint_auth_signing_alg)
+    return secret
+  })
+}
+
+/**
+ * Encrypted with the first of the option `secret` where another one of its list has encrypted them: they have to be readable when that one is
+ * gone. Undefined where there is nothing to do.
+ */
+export async function sealedAnew(secrets: Secrets, sealer: Sealer): Promise<Secrets | undefined> {
+  const isStale = (secret: ClientSecret | undefined) =>
+    secret !== undefined && 'sealed' in secret && !sealer.isFresh(secret.sealed)
+  if (!isStale(secrets.secret) && !isStale(secrets.previousSecret?.secret)) return undefined
+  return changedSecrets(secrets, async (secret) =>
+    'sealed' in secret ? { ...secret, sealed: await sealer.seal(await sealer.open(secret.sealed)) } : secret,
+  )
 }
 
 async function hashed(secret: string, { chosen }: { readonly chosen?: true }): Promise<ClientSecret> {

@@ -2,19 +2,30 @@ import { type Outgoing, OutgoingError } from '../outgoing/outgoing.js'
 import type { Client } from '../store/records.js'
 import { invalid } from './fields.js'
 
-/**
- * OpenID Connect Core §8.1: whoever shares a sector shares the identities of users, so the sector has to say that these redirect URIs
- * belong to it.
- */
+type Member = Pick<Client, 'redirectUris' | 'jwksUri'>
+
+/** What a sector lists of a client: its redirect URIs, or where it has none, its jwks_uri (OpenID Connect Core §8.1, CIBA §4). */
+export function sectorEntries({ redirectUris, jwksUri }: Member): readonly string[] {
+  return redirectUris.length > 0 || jwksUri === undefined ? redirectUris : [jwksUri]
+}
+
+/** Whoever shares a sector shares the identities of users, so the sector has to say that this client belongs to it. */
 export async function confirmSector(
-  { sectorIdentifierUri, redirectUris }: Pick<Client, 'sectorIdentifierUri' | 'redirectUris'>,
+  client: Member & Pick<Client, 'sectorIdentifierUri'>,
   outgoing: Outgoing,
 ): Promise<void> {
+  const { sectorIdentifierUri } = client
   if (sectorIdentifierUri === undefined) return
+  const entries = sectorEntries(client)
+  if (entries.length === 0)
+    throw refused(
+      'has nothing to list of a client with neither redirect URIs nor a jwks_uri',
+      'Leave it out, and the client is a sector by itself; or give a jwks_uri, and list that there.',
+    )
   const listed = await fetchList(sectorIdentifierUri, outgoing)
   if (!Array.isArray(listed) || !Array.from(listed).every((uri) => typeof uri === 'string'))
-    throw refused('does not answer an array of redirect URIs', "Answer JSON there: ['https://...'].")
-  const missing = redirectUris.find((uri) => !listed.includes(uri))
+    throw refused('does not answer an array of URIs', "Answer JSON there: ['https://...'].")
+  const missing = entries.find((uri) => !listed.includes(uri))
   if (missing !== undefined) throw refused(`does not list ${missing}`, 'Add it there.')
 }
 

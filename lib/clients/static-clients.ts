@@ -1,13 +1,18 @@
 import { ConfigurationError, OAuthError } from '../errors.js'
 import type { SigningAlg } from '../keys/signing-keys.js'
-import type { ClientMetadata } from '../options.js'
+import type { StaticClient } from '../options.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
-import { identifier, refuseUnknownFields, toClient } from './metadata.js'
-import { refuseMisspeltScopes } from './misspelt-scopes.js'
-import { staticSecret } from './secret-form.js'
+import { identifier } from './client-id.js'
+import { refuseUnknownFields, toClient } from './metadata.js'
+import { refuseMisspeltDetailsTypes, refuseMisspeltScopes } from './misspelt-names.js'
+import type { ClientRules } from './openid-metadata.js'
+import { staticSecrets } from './secret-form.js'
 
-type ClientSettings = Pick<Settings, 'clients' | 'scopes' | 'pairwiseSalt' | 'allowPrivateAddresses'>
+type ClientSettings = Pick<
+  Settings,
+  'clients' | 'scopes' | 'authorizationDetails' | Exclude<keyof ClientRules, 'algs'>
+>
 
 /**
  * The clients of the option `clients`, by id. Their secrets stay in memory, as digests where that is enough. What they say is the host's
@@ -34,17 +39,18 @@ export function staticClients(
 }
 
 function staticClient(
-  metadata: ClientMetadata,
+  given: StaticClient,
   settings: ClientSettings,
   now: number,
   algs: readonly SigningAlg[],
 ): Client {
-  refuseUnknownFields(metadata)
+  refuseUnknownFields(given)
+  const { client_secret: _, ...metadata } = given
   const id = identifier(metadata.client_id)
-  const identity = { id, secret: staticSecret(metadata), createdAt: now, revision: 1 }
-  const { pairwiseSalt, allowPrivateAddresses } = settings
-  const client = toClient(metadata, identity, { pairwiseSalt, allowPrivateAddresses, algs })
+  const identity = { id, ...staticSecrets(given), createdAt: now, revision: 1 }
+  const client = toClient(metadata, identity, { ...settings, algs })
   refuseMisspeltScopes(client, settings)
+  refuseMisspeltDetailsTypes(client, settings)
   return client
 }
 

@@ -1,20 +1,17 @@
-import { inBoth } from '../authorization/claims-request.js'
-import { explainMismatch, matchesRedirectUri } from '../authorization/redirect-uri.js'
-import { type AuthorizationRequest, readAuthorizationRequest } from '../authorization/request.js'
-import { requestedResponseMode } from '../authorization/response.js'
+import type { AuthorizationRequest } from '../authorization/request.js'
 import { findClient } from '../clients/find.js'
-import { OAuthError, PageError } from '../errors.js'
+import { LONGEST_SHOWN, PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
 import type { PageRequest } from '../http/request.js'
 import type { Parameters } from '../parameters.js'
+import { arrivedRequest } from '../requests/arrived.js'
+import { waitingRequest } from '../requests/pushed.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
-import { codeHandleExpiry } from '../tokens/code.js'
-import { mintHandle } from '../tokens/handle.js'
-import { readIdTokenHint } from '../tokens/id-token-hint.js'
 import { answer } from './answer.js'
-import { answerWithCode, authenticationOf, errorResponse, hintsFor, nextStep } from './interaction.js'
-import { LONGEST_QUERY, LONGEST_SHOWN } from './limits.js'
+import { approveAtOnce } from './consent-answer.js'
+import { authenticationOf, errorResponse, hintsFor, nextStep } from './interaction.js'
+import { LONGEST_QUERY } from './limits.js'
 import { consentPath, putAside } from './pending-request.js'
 
 /**
@@ -25,24 +22,12 @@ export async function authorize(runtime: Runtime, request: PageRequest): Promise
   const { parameters } = request
   if (parameters.length > LONGEST_QUERY) throw tooLong()
   const client = await requestingClient(runtime, parameters)
-  const redirectUri = provenRedirectUri(client, parameters)
-  const target = {
-    clientId: client.id,
-    redirectUri,
-    responseMode: requestedResponseMode(parameters, redirectUri),
-    state: parameters.get('state'),
-  }
+  const { target, check, pushed } = await arrivedRequest(runtime, client, parameters)
   try {
-    const authorization = readAuthorizationRequest(
-      parameters,
-      client,
-      target,
-      runtime.settings,
-      runtime.now(),
-    )
-    const hinted = await withHintedUser(runtime, client, authorization, parameters.get('id_token_hint'))
-    return await proceed(runtime, request, client, hinted)
+    return await proceed(runtime, request, client, await check(), pushed)
   } catch (error) {
+    // A page is for whoever is at the browser, and no answer for the client.
+    if (error instanceof PageError) throw error
     return answer(client, errorResponse(runtime, target, error))
   }
 }
@@ -73,28 +58,14 @@ function tooLong(): PageError {
   )
 }
 
-/** OpenID Connect Core §3.1.2.1: the user whom an ID token of ours names, however old, is the only one for whom the request is meant. */
-async function withHintedUser(
-  { keys, settings }: Runtime,
-  client: Client,
-  request: AuthorizationRequest,
-  hint: string | undefined,
-): Promise<AuthorizationRequest> {
-  if (hint === undefined) return request
-  const hinted = await readIdTokenHint(keys, hint, settings.issuer)
-  if (hinted?.clientId === client.id) return { ...request, subs: inBoth([hinted.sub], request.subs) ?? [] }
-  throw new OAuthError('invalid_request', 'id_token_hint is not an ID token that this client got here.', {
-    reason: 'id_token_hint',
-  })
-}
-
 async function proceed(
   runtime: Runtime,
   { host, browsers }: PageRequest,
   client: Client,
   request: AuthorizationRequest,
+  pushed: string | undefined,
 ): Promise<PageReply> {
-  const { store, settings, now, emit } = runtime
+  const { settings, emit } = runtime
   const next = await nextStep(runtime, host, client, request, false)
   if (next.step === 'refused') throw next.error
   if (next.step === 'approved') {
@@ -106,17 +77,14 @@ async function proceed(
       asked: false,
       authentication: authenticationOf(next.user, undefined),
     }
-    const code = mintHandle(codeHandleExpiry(now(), settings.lifetimes.authorizationCode))
-    const response = await answerWithCode(runtime, request, approval, code, async (record, grant) => {
-      const grantId = grant ? (await store.saveGrant(grant)).id : record.grantId
-      const inserted = await store.insert([grantId === undefined ? record : { ...record, grantId }])
-      return inserted ? grantId : undefined
-    })
-    if (response === undefined) throw new Error('A new code has the id of a known one.')
-    return answer(client, response)
+    return answer(client, await approveAtOnce(runtime, request, approval, pushed))
   }
-  const logins = next.step === 'login' ? { logins: 1, signedOut: next.user === undefined } : { logins: 0 }
-  const { id, cookie } = await putAside(runtime, request, browsers, logins)
+  const { id, cookie } = await putAside(
+    runtime,
+    waitingRequest(request, pushed),
+    browsers,
+    next.step === 'login' ? { logins: 1, signedOut: next.user === undefined } : { logins: 0 },
+  )
   const consent = consentPath(settings, id)
   if (next.step === 'consent') return redirect(consent, cookie)
   emit('login.required', { clientId: client.id })
@@ -144,45 +112,6 @@ async function requestingClient(runtime: Runtime, parameters: Parameters): Promi
   })
 }
 
-/** RFC 6749 §3.1.2.3: it may be left out only where there is no choice, and never with OpenID Connect (Core §3.1.2.1). */
-function provenRedirectUri(client: Client, parameters: Parameters): string {
-  const requested = parameters.get('redirect_uri')
-  if (requested !== undefined) {
-    if (matchesRedirectUri(requested, client.redirectUris)) return requested
-    throw refusal(
-      'redirect_uri_mismatch',
-      {
-        heading: 'The application asked to be answered at an address that is not its own',
-        message: `The redirect_uri in this request is not registered for the application. ${explainMismatch(requested, client.redirectUris)}`,
-        hint: 'The application has to send a registered redirect_uri, character for character, or register this one.',
-        details: [
-          { label: 'redirect_uri in the request', value: requested.slice(0, LONGEST_SHOWN) },
-          { label: 'Application', value: client.name },
-        ],
-      },
-      client.id,
-    )
-  }
-  const [only, ...others] = client.redirectUris
-  const repeated = parameters.isRepeated('redirect_uri')
-  const openid = parameters.all('scope').some((scope) => scope.split(' ').includes('openid'))
-  if (only !== undefined && others.length === 0 && !repeated && !openid) return only
-  throw refusal(
-    'redirect_uri_missing',
-    {
-      heading: 'The application did not say where to answer',
-      message: repeated ? 'redirect_uri was sent more than once.' : 'redirect_uri is missing.',
-      hint: 'The application has to send one of its registered redirect URIs, once.',
-      details: [{ label: 'Application', value: client.name }],
-    },
-    client.id,
-  )
-}
-
-function refusal(
-  reason: string,
-  page: ConstructorParameters<typeof PageError>[1],
-  clientId?: string,
-): PageError {
-  return new PageError('invalid_request', page, { reason, clientId })
+function refusal(reason: string, page: ConstructorParameters<typeof PageError>[1]): PageError {
+  return new PageError('invalid_request', page, { reason })
 }

@@ -1,8 +1,8 @@
-import { clientProvesItself, includesClaim, includesScope } from '../authorization/decision.js'
+import { type Asked, clientProvesItself, includesClaim, includesScope } from '../authorization/decision.js'
 import { destinationOf } from '../authorization/redirect-uri.js'
-import type { AuthorizationRequest } from '../authorization/request.js'
 import { type PageReply, page } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
+import type { AuthorizationDetail } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Scope } from '../scopes.js'
 import { describeClaim } from '../standard-claims.js'
@@ -19,24 +19,14 @@ export function consentPage(
   { user, grant }: { readonly user: SignedInUser; readonly grant: Grant | undefined },
   { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
 ): PageReply {
-  const { redirectUri, resources, claimsBeyondScopes = [] } = pending.state.request
-  const isKnown = (claim: string) => includesClaim(grant, claim, resources)
-  const { known, fresh } = divide(runtime, pending.state.request, grant)
-  const ticked = request.parameters.all('scope')
-  const posted = request.parameters.get('decision') !== undefined
+  const { redirectUri } = pending.state.request
   const action = consentPath(runtime.settings, pending.id)
   const locals = {
     client: shownClient(client),
     destination: { ...destinationOf(redirectUri), proven: clientProvesItself(client, redirectUri) },
     user: { id: user.id, name: user.name, email: user.email },
     switchUserUrl: runtime.settings.loginUrl(request.host, action, {}),
-    newScopes: fresh.map(({ name, description, required }) => {
-      return { name, description, optional: !required, checked: !posted || ticked.includes(name) }
-    }),
-    resources: resources.filter((resource) => resource !== runtime.settings.origin),
-    claims: claimsBeyondScopes.filter((claim) => !isKnown(claim)).map(shownClaim),
-    grantedScopes: known.map(({ name, description }) => ({ name, description })),
-    grantedClaims: claimsBeyondScopes.filter(isKnown).map(shownClaim),
+    ...shownAsked(runtime, request, pending.state.request, grant),
     action,
     csrfToken: request.csrfToken(),
     notice,
@@ -44,30 +34,63 @@ export function consentPage(
   return page('consent', `Connect ${client.name}`, locals, status)
 }
 
+/** What is asked for, as pages get it: what the user has to decide about, and what they have allowed before. */
+export function shownAsked(
+  runtime: Runtime,
+  { parameters }: FormRequest,
+  asked: Asked,
+  grant: Grant | undefined,
+) {
+  const { resources, claimsBeyondScopes = [], authorizationDetails = [] } = asked
+  const isKnown = (claim: string) => includesClaim(grant, claim, resources)
+  const { known, fresh } = divide(runtime, asked, grant)
+  const ticked = parameters.all('scope')
+  const posted = parameters.get('decision') !== undefined
+  return {
+    authorizationDetails: authorizationDetails.map((detail) => ({
+      type: detail.type,
+      description: describeDetail(runtime, detail),
+    })),
+    newScopes: fresh.map(({ name, description, required }) => {
+      return { name, description, optional: !required, checked: !posted || ticked.includes(name) }
+    }),
+    resources: resources.filter((resource) => resource !== runtime.settings.origin),
+    claims: claimsBeyondScopes.filter((claim) => !isKnown(claim)).map(shownClaim),
+    grantedScopes: known.map(({ name, description }) => ({ name, description })),
+    grantedClaims: claimsBeyondScopes.filter(isKnown).map(shownClaim),
+  }
+}
+
+/** A type that the host has withdrawn since has no sentence any more, and is not granted either. */
+function describeDetail({ settings }: Runtime, detail: AuthorizationDetail): string {
+  return settings.authorizationDetails.get(detail.type)?.describe(detail) ?? detail.type
+}
+
 function shownClaim(name: string) {
   return { name, description: describeClaim(name) }
 }
 
-function shownClient({ id, name, uri, logoUri, policyUri, tosUri }: Client) {
+export function shownClient({ id, name, uri, logoUri, policyUri, tosUri }: Client) {
   return { id, name, uri, logoUri, policyUri, tosUri }
 }
 
-/** The scopes that the user allows by approving: all that are required, and those that were ticked. */
+/** The scopes that the user allows by approving: all that are required, and those that were ticked. Undefined where they would allow nothing at all. */
 export function chosenScopes(
   runtime: Runtime,
-  request: AuthorizationRequest,
+  asked: Asked,
   grant: Grant | undefined,
   ticked: readonly string[],
-): readonly string[] {
-  const { known, fresh } = divide(runtime, request, grant)
+): readonly string[] | undefined {
+  const { known, fresh } = divide(runtime, asked, grant)
   const chosen = fresh.filter(({ name, required }) => required || ticked.includes(name))
-  return [...known, ...chosen].map(({ name }) => name)
+  const scopes = [...known, ...chosen].map(({ name }) => name)
+  return scopes.length > 0 || asked.authorizationDetails !== undefined ? scopes : undefined
 }
 
 /** The scopes of a request: those that the user has allowed before, and those that are new. */
 function divide(
   { settings }: Runtime,
-  { scopes, resources }: AuthorizationRequest,
+  { scopes, resources }: Asked,
   grant: Grant | undefined,
 ): { known: Scope[]; fresh: Scope[] } {
   const all = scopes.map((name) => settings.scopes.get(name)).filter((scope) => scope !== undefined)

@@ -67,7 +67,7 @@ export async function decideConsent(runtime: Runtime, request: FormRequest): Pro
     })
   }
   const scopes = chosenScopes(runtime, pending.state.request, grant, request.parameters.all('scope'))
-  if (scopes.length === 0) {
+  if (scopes === undefined) {
     return ask(runtime, request, client, pending, next, {
       status: 400,
       notice: 'Choose at least one, or deny.',

@@ -6,7 +6,8 @@ import {
   authorizationResponse,
   type ResponseTarget,
 } from '../authorization/response.js'
-import { OAuthError, publicError } from '../errors.js'
+import { failureBehind, OAuthError, publicError, toldOf } from '../errors.js'
+import { optional } from '../optional.js'
 import type { HostRequest, LoginHints } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import { rememberSession } from '../sessions/client-session.js'
@@ -95,7 +96,6 @@ export async function answerWithCode(
   const { claimsBeyondScopes } = request
   const claims = request.claims && approvedClaims(request.claims, scopes, claimsBeyondScopes)
   const approvedAt = now()
-  const endsWithLogin = client.backchannelLogoutUri !== undefined && scopes.includes('openid')
   const access = Object.fromEntries(resources.map((resource) => [resource, scopes]))
   const standing = includesAll(known, { ...request, scopes }) ? known : undefined
   // Never the id of a known one: had that been withdrawn meanwhile, its tokens would come back to life.
@@ -103,20 +103,20 @@ export async function answerWithCode(
     ...{ id: newGrantId(), userId, clientId, access, createdAt: approvedAt },
     ...(claimsBeyondScopes && { claims: claimsBeyondScopes }),
   }
+  const { session } = authentication
+  // Now, and not when the code is redeemed: the login may have ended by then.
+  const endsWithLogin = await rememberSession(runtime, client, { userId, session }, scopes)
   const record = codeRecord(code, (standing ?? fresh).id, {
     ...{ clientId, userId, redirectUri, scopes, resources, approvedAt, wrongVerifiers: 0, authentication },
+    ...optional('authorizationDetails', request.authorizationDetails),
     ...(nonce !== undefined && { nonce }),
     ...(claims !== undefined && { claims }),
     ...(codeChallenge !== undefined && { codeChallenge }),
+    ...optional('dpopJkt', request.dpopJkt),
     ...(redirectUriLeftOut && { redirectUriLeftOut }),
     ...(endsWithLogin && { endsWithLogin }),
   })
-  // Now, and not when the code is redeemed: the login may have ended by then. In the same turn as the first write for the code.
-  const { session } = authentication
-  const [grantId] = await Promise.all([
-    keep(record, standing ? undefined : fresh),
-    endsWithLogin ? rememberSession(runtime, client, { userId, session }) : undefined,
-  ])
+  const grantId = await keep(record, standing ? undefined : fresh)
   if (grantId === undefined) return undefined
   if (asked) emit('consent.approved', { clientId, userId, grantId, scopes })
   emit('code.issued', { clientId, userId, grantId, scopes, remembered: !asked })
@@ -132,10 +132,10 @@ export function errorResponse(
   const refusal = publicError(error)
   const { clientId } = request
   // What fails here is no matter of the client's; that it might pass soon is for the person at the browser, who may try again.
-  const failed = refusal.status >= 500
-  const code = failed ? 'server_error' : refusal.code
-  if (failed) runtime.emit('server.error', { error: refusal.cause ?? error, endpoint: '/authorize' })
-  runtime.emit('authorization.refused', { clientId, error: code, reason: refusal.reason, redirected: true })
+  const code = refusal.status >= 500 ? 'server_error' : refusal.code
+  const failure = failureBehind(refusal)
+  if (failure !== undefined) runtime.emit('server.error', { error: failure, endpoint: '/authorize' })
+  runtime.emit('authorization.refused', { clientId, ...toldOf(refusal), error: code, redirected: true })
   return authorizationResponse(request, runtime.settings.issuer, {
     error: code,
     error_description: refusal.message,

@@ -1,5 +1,2 @@
 /** The longest query of a request that comes by way of the browser, in characters. A longer one would not fit into the request line of every proxy. */
 export const LONGEST_QUERY = 8 * 1024
-
-/** How much of a value from a request a page shows, in characters. */
-export const LONGEST_SHOWN = 500

@@ -1,12 +1,12 @@
 import { withQuery } from '../authorization/response.js'
 import { findClient } from '../clients/find.js'
-import { PageError } from '../errors.js'
+import { LONGEST_SHOWN, PageError } from '../errors.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import { type IdTokenHint, readIdTokenHint } from '../tokens/id-token-hint.js'
-import { LONGEST_QUERY, LONGEST_SHOWN } from './limits.js'
+import { LONGEST_QUERY } from './limits.js'
 
 /** RP-Initiated Logout §2. The last two are allowed to be there, and change nothing. */
 const PARAMETERS = [

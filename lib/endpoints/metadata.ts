@@ -1,10 +1,12 @@
 import { PROMPTS } from '../authorization/prompt.js'
 import { hostedResource } from '../authorization/resource.js'
-import { RESPONSE_MODES } from '../authorization/response.js'
+import { responseModes } from '../authorization/response.js'
 import { authSigningAlgs } from '../client-auth/authenticate.js'
-import { AUTH_METHODS } from '../clients/auth-methods.js'
+import { offeredAuthMethods } from '../clients/auth-methods.js'
+import { keyAlgs } from '../keys/client-jwt.js'
 import type { SigningAlg } from '../keys/signing-keys.js'
 import { isIdentityScope } from '../scopes.js'
+import { onlyWithProof } from '../sender-constraints.js'
 import type { Settings } from '../settings.js'
 import { standardClaims } from '../standard-claims.js'
 import { grantTypeNames } from './token.js'
@@ -16,19 +18,21 @@ import { grantTypeNames } from './token.js'
 export function serverMetadata(
   settings: Settings,
   endpoints: ReadonlyMap<string, string>,
-  algs: readonly SigningAlg[],
+  { algs: present }: { readonly algs: readonly SigningAlg[] },
 ): object {
+  const algs = settings.profile.signingAlgs.filter((alg) => present.includes(alg))
   return {
     issuer: settings.issuer,
     ...Object.fromEntries([...endpoints].map(([member, path]) => [member, settings.issuer + path])),
     scopes_supported: [...settings.scopes.keys()],
     response_types_supported: ['code'],
-    response_modes_supported: RESPONSE_MODES,
-    grant_types_supported: grantTypeNames,
-    token_endpoint_auth_methods_supported: AUTH_METHODS,
-    token_endpoint_auth_signing_alg_values_supported: authSigningAlgs,
+    response_modes_supported: responseModes(settings),
+    grant_types_supported: grantTypeNames(settings),
+    token_endpoint_auth_methods_supported: offeredAuthMethods(settings),
+    token_endpoint_auth_signing_alg_values_supported: authSigningAlgs(settings),
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
+    ...(settings.requirePushedAuthorizationRequests && { require_pushed_authorization_requests: true }),
     subject_types_supported: ['public', ...(settings.pairwiseSalt === undefined ? [] : ['pairwise'])],
     id_token_signing_alg_values_supported: algs,
     userinfo_signing_alg_values_supported: algs,
@@ -36,12 +40,46 @@ export function serverMetadata(
     claim_types_supported: ['normal'],
     claims_supported: [...SIGN_IN_CLAIMS, ...standardClaims],
     claims_parameter_supported: true,
-    request_parameter_supported: false,
+    request_parameter_supported: true,
+    request_object_signing_alg_values_supported: keyAlgs(settings.profile),
     // OpenID Connect Discovery §3: left out, this one means true.
     request_uri_parameter_supported: false,
     backchannel_logout_supported: true,
     backchannel_logout_session_supported: true,
+    ...detailsTypes([...settings.authorizationDetails.keys()]),
+    ...ofTokens(settings, algs),
+    ...ofProofs(settings),
   }
+}
+
+/** How clients prove themselves where they end and look at tokens (RFC 8414 §2), and how they are answered (RFC 9701 §7). */
+function ofTokens(settings: Settings, algs: readonly SigningAlg[]): object {
+  const { features } = settings
+  const methods = offeredAuthMethods(settings)
+  return {
+    ...(features.revocation && {
+      revocation_endpoint_auth_methods_supported: methods,
+      revocation_endpoint_auth_signing_alg_values_supported: authSigningAlgs(settings),
+    }),
+    ...(features.introspection && {
+      introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
+      introspection_endpoint_auth_signing_alg_values_supported: authSigningAlgs(settings),
+      introspection_signing_alg_values_supported: algs,
+    }),
+  }
+}
+
+/** RFC 9449 §5.1, RFC 8705 §3.3, RFC 9728 §2 */
+function ofProofs({ features, mtls, profile }: Settings): object {
+  return {
+    ...(features.dpop && { dpop_signing_alg_values_supported: keyAlgs(profile) }),
+    ...(mtls && { tls_client_certificate_bound_access_tokens: true }),
+  }
+}
+
+/** RFC 9396 §10, RFC 9728 §2 */
+function detailsTypes(types: readonly string[]): object {
+  return types.length > 0 ? { authorization_details_types_supported: types } : {}
 }
 
 /** What an ID token says of itself and of the sign-in. */
@@ -63,7 +101,14 @@ export function resourceMetadata(settings: Settings, path: string): object | und
     resource,
     authorization_servers: [settings.issuer],
     bearer_methods_supported: ['header'],
+    ...ofProofs(settings),
+    ...(onlyWithProof(settings) && { dpop_bound_access_tokens_required: true }),
     // An empty list would say that no scope works.
     ...(supported.length > 0 && { scopes_supported: supported }),
+    ...detailsTypes(
+      settings.resources.get(resource)?.authorizationDetailsTypes ?? [
+        ...settings.authorizationDetails.keys(),
+      ],
+    ),
   }
 }

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import type { AuthorizationRequest } from '../authorization/request.js'
 import { PageError } from '../errors.js'
+import { requestOf, type WaitingRequest } from '../requests/pushed.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { FoundRecord } from '../store/records.js'
@@ -15,8 +16,14 @@ export interface PendingRequest {
   readonly state: PendingState
 }
 
-export interface PendingState {
+export interface PendingState extends Visit {
   readonly request: AuthorizationRequest
+  /** The id of the record that the client pushed it as. */
+  readonly pushed?: string
+}
+
+/** How far a browser has come with it. */
+interface Visit {
   /** SHA-256 of our cookie in that browser. */
   readonly browser: string
   /** How often the browser was sent to the login. */
@@ -29,17 +36,19 @@ export interface PendingState {
   readonly returnedAt?: number
 }
 
+type KeptState = Visit & WaitingRequest
+
 /** Puts a request aside until its user has signed in and decided. Answers the id for the URL, and the cookie where the browser has none. */
 export async function putAside(
   { store, settings, now }: Runtime,
-  request: AuthorizationRequest,
+  request: WaitingRequest,
   [browser]: readonly string[],
-  logins: Pick<PendingState, 'logins' | 'signedOut'>,
+  logins: Pick<Visit, 'logins' | 'signedOut'>,
 ): Promise<{ id: string; cookie: string | undefined }> {
   const fresh = randomBytes(32).toString('base64url')
   const handle = mintHandle(now() + settings.lifetimes.request * 1000)
-  const state: PendingState = {
-    request,
+  const state: KeptState = {
+    ...request,
     browser: fingerprint(browser ?? fresh),
     ...logins,
   }
@@ -60,23 +69,23 @@ export async function pickUp(
 ): Promise<PendingRequest> {
   const record = await findByHandle(store, 'request', id)
   if (record === undefined || expiryOf(record.id) <= now()) throw expired()
-  const state: PendingState = JSON.parse(record.data)
+  const kept: KeptState = JSON.parse(record.data)
   // Somebody else's link, or a link of one's own that somebody else opened: a decision here would be for the wrong person.
-  if (!browsers.some((browser) => fingerprint(browser) === state.browser)) throw otherBrowser()
-  return { id, record, state }
+  if (!browsers.some((browser) => fingerprint(browser) === kept.browser)) throw otherBrowser()
+  const request = await requestOf(store, kept)
+  if (request === undefined) throw expired()
+  return { id, record, state: { ...kept, request } }
 }
 
 /** Notes what has happened to a request that still waits, in this tab or in another. */
 export async function note(
   { store }: Runtime,
   { record }: PendingRequest,
-  change: (
-    state: PendingState,
-  ) => Partial<Pick<PendingState, 'logins' | 'signedOut' | 'userId' | 'returnedAt'>>,
+  change: (state: Visit) => Partial<Pick<Visit, 'logins' | 'signedOut' | 'userId' | 'returnedAt'>>,
 ): Promise<void> {
   let known: FoundRecord | undefined = record
   while (known !== undefined && known.usedAt === undefined) {
-    const state: PendingState = JSON.parse(known.data)
+    const state: KeptState = JSON.parse(known.data)
     if (await store.amend(known.id, known.data, JSON.stringify({ ...state, ...change(state) }))) return
     known = await store.find(known.id)
   }

@@ -1,13 +1,14 @@
 import { allowedClaims } from '../authorization/claims-request.js'
 import { scopesOf } from '../authorization/scope.js'
-import { challenge } from '../bearer/challenge.js'
-import { insufficientScope, invalidToken, liveToken } from '../bearer/check.js'
-import { bearerToken } from '../bearer/presented.js'
+import { challenge, statusAtResource } from '../bearer/challenge.js'
+import { insufficientScope, invalidToken, liveToken, withoutUser } from '../bearer/check.js'
+import { checkHolder } from '../bearer/holder.js'
+import { type PresentedToken, presentedToken } from '../bearer/presented.js'
 import { findClient } from '../clients/find.js'
 import { OAuthError } from '../errors.js'
 import type { MachineReply } from '../http/reply.js'
 import type { MachineRequest } from '../http/request.js'
-import { SIGNING_ALGS } from '../keys/keys.js'
+import type { Possession } from '../possession/possession.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { type Claims, claimsOf } from '../tokens/claims.js'
@@ -15,10 +16,20 @@ import { subjectOf } from '../tokens/subject.js'
 import { noteUse } from '../tokens/use.js'
 
 /** Tells the holder of an access token about its user (OpenID Connect Core §5.3). */
-export async function userinfo(runtime: Runtime, request: MachineRequest): Promise<MachineReply> {
-  const { issuer } = runtime.settings
+export async function userinfo(
+  runtime: Runtime,
+  possession: Possession,
+  request: MachineRequest,
+): Promise<MachineReply> {
+  const { settings } = runtime
+  const { authorization, sender } = request
+  const url = `${settings.issuer}/userinfo`
   try {
-    const token = await liveToken(runtime, presentedToken(request), `${issuer}/userinfo`)
+    const presented = tokenOf(request)
+    const token = await liveToken(runtime, presented.token, url)
+    const headers = await checkHolder(possession, presented, token.data.confirmation, { sender, url })
+    const { userId } = token.data
+    if (userId === undefined) throw withoutUser()
     const client = await findClient(runtime, token.data.clientId)
     if (client === undefined) throw invalidToken('client_unknown')
     // What the host has since taken from the client is not told any more.
@@ -26,27 +37,30 @@ export async function userinfo(runtime: Runtime, request: MachineRequest): Promi
     const scopes = token.data.scopes.filter((scope) => allowed.includes(scope))
     if (!scopes.includes('openid')) throw insufficientScope(['openid'])
     const named = allowedClaims(token.data.claims ?? [], allowed)
-    const claims = await aboutUser(runtime, client, token.data.userId, { scopes, named })
+    const claims = await aboutUser(runtime, client, userId, { scopes, named })
     noteUse(runtime, token.record, '/userinfo')
-    return await inFormat(runtime, client, claims)
+    return { ...(await inFormat(runtime, client, claims)), headers }
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     runtime.emit('access_token.refused', { error: error.code, reason: error.reason })
     const scope = error.code === 'insufficient_scope' && { scope: 'openid' }
     return {
-      status: error.status,
+      status: statusAtResource(error),
       body: error.toJSON(),
-      headers: { 'WWW-Authenticate': challenge(error, { realm: issuer, ...scope }) },
+      headers: {
+        ...error.headers,
+        'WWW-Authenticate': challenge(error, authorization, settings, { realm: settings.issuer, ...scope }),
+      },
     }
   }
 }
 
 /** The token, from the header or, where a form was posted, from that (RFC 6750 §2.1, §2.2). */
-function presentedToken({ authorization, repeatsAuthorization, parameters }: MachineRequest): string {
+function tokenOf({ authorization, repeatsAuthorization, parameters }: MachineRequest): PresentedToken {
   parameters.refuseRepeated(['access_token'])
   const posted = parameters.get('access_token')
-  if (posted !== undefined && authorization === undefined) return posted
-  return bearerToken({ authorization, ambiguous: repeatsAuthorization() || posted !== undefined })
+  if (posted !== undefined && authorization === undefined) return { scheme: 'Bearer', token: posted }
+  return presentedToken({ authorization, ambiguous: repeatsAuthorization() || posted !== undefined })
 }
 
 async function aboutUser(
@@ -67,7 +81,7 @@ async function inFormat(
   { id, userinfoSignedResponseAlg }: Client,
   claims: Claims,
 ): Promise<MachineReply> {
-  const alg = SIGNING_ALGS.find((known) => known === userinfoSignedResponseAlg)
+  const alg = settings.profile.signingAlgs.find((known) => known === userinfoSignedResponseAlg)
   if (alg === undefined) return { status: 200, body: claims }
   const text = await keys.sign({ ...claims, iss: settings.issuer, aud: id }, { alg, typ: 'JWT' })
   return { status: 200, type: 'application/jwt', text }

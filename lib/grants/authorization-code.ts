@@ -1,101 +1,40 @@
 import { verifyChallenge } from '../authorization/pkce.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
+import { GRANT_TYPES } from '../grant-types.js'
 import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
 import type { Store } from '../store/store.js'
-import { accessTokenRecord, lineageOf } from '../tokens/access-token.js'
-import { tokenAnswer } from '../tokens/answer.js'
-import { sessionKey } from '../tokens/authentication.js'
+import { lineageOf } from '../tokens/access-token.js'
 import { type CodeData, codeData, codeExpiry } from '../tokens/code.js'
 import { findByHandle } from '../tokens/find.js'
-import { mintHandle } from '../tokens/handle.js'
-import {
-  familyExpiry,
-  type RefreshTokenData,
-  refreshTokenExpiry,
-  refreshTokenRecord,
-} from '../tokens/refresh-token.js'
-import { noteUse } from '../tokens/use.js'
+import { familyExpiry } from '../tokens/refresh-token.js'
+import { checkConfirmation } from './confirmation.js'
 import type { GrantType } from './grant-type.js'
-import { accessTokenDataOf, idTokenFor, inFormat, signingFor } from './issued.js'
-import { narrow, stillAllowed } from './narrowing.js'
+import { redeem } from './redeem.js'
 import { invalidGrant } from './refusal.js'
-import { requireUser } from './user.js'
 
 const MOST_WRONG_VERIFIERS = 5
 
 /** RFC 6749 §4.1.3 */
 export const authorizationCode: GrantType = {
-  name: 'authorization_code',
-  parameters: ['code', 'redirect_uri', 'code_verifier'],
+  ...GRANT_TYPES.authorizationCode,
+  parameters: ['code', 'redirect_uri', 'code_verifier', 'authorization_details'],
 
-  async issue(runtime, client, parameters) {
-    const now = runtime.now()
+  async issue(runtime, client, request) {
+    const { parameters, confirmation } = request
     const { record, code } = await findCode(runtime, client, parameters.get('code'))
     checkRedirectUri(code, parameters.get('redirect_uri'))
     await checkVerifier(runtime, client, { record, code }, parameters.get('code_verifier'))
-    if (record.usedAt !== undefined) throw await revokeAfterReuse(runtime, record, code)
+    checkConfirmation({ jkt: code.dpopJkt }, confirmation)
+    if (record.usedAt !== undefined) throw await revokeAfterReuse(runtime, client, record, code)
     if (!record.alive) throw withdrawn()
-    if (codeExpiry(record) <= now)
+    if (codeExpiry(record) <= runtime.now())
       throw invalidGrant('The code has expired. Start a new authorization.', 'code_expired')
-    const granted = stillAllowed(code, client, runtime.settings)
-    const { audience, scopes } = narrow(granted, parameters.all('resource'), runtime.settings)
-    const user = await requireUser(runtime, code.userId)
-
-    const { lifetimes } = runtime.settings
-    const lineage = lineageOf(record)
-    const signing = await signingFor(runtime, audience)
-    const handle = mintHandle(now + lifetimes.accessToken * 1000)
-    const access = await inFormat(runtime, client, handle, code, { audience, scopes, signing })
-    const data = accessTokenDataOf(granted, { audience, scopes })
-    const successors = [accessTokenRecord(access, lineage, data)]
-    const refresh = client.grantTypes.includes('refresh_token')
-      ? mintHandle(refreshTokenExpiry(now, code.approvedAt, lifetimes))
-      : undefined
-    if (refresh !== undefined) {
-      successors.push(refreshTokenRecord(refresh, lineage, refreshTokenDataOf(code)))
-    }
-    const idToken = await idTokenFor(runtime, client, granted, { user, scopes, access })
-    if (await hasSignedOut(runtime, code)) throw signedOut()
-    const consumed = await runtime.store.consume(record.id, { now }, successors)
-    if (!consumed.won) {
-      throw consumed.record?.usedAt === undefined
-        ? withdrawn()
-        : await revokeAfterReuse(runtime, record, code)
-    }
-
-    if (await hasSignedOut(runtime, code)) {
-      await runtime.store.revokeFamily(lineage.familyId, familyExpiry(record, lifetimes))
-      throw signedOut()
-    }
-    // Signing in is all that some clients do.
-    if (idToken !== undefined) noteUse(runtime, record, '/token')
-    runtime.emit('token.issued', { ...owner(code), grantId: lineage.grantId, grantType: this.name, scopes })
-    return tokenAnswer({ access, refresh, idToken, scopes }, now)
+    const redeemable = { grantType: this.name, record, approved: code }
+    const used = () => revokeAfterReuse(runtime, client, record, code)
+    return redeem(runtime, client, request, redeemable, { withdrawn, used })
   },
-}
-
-/**
- * Who has signed out while the code was on its way must not be signed in by it: the client has been told, and nobody would tell it
- * again. Asked once before the code is used up, and once after, since they may do so in between.
- */
-async function hasSignedOut(
-  { store }: Runtime,
-  { clientId, userId, authentication, endsWithLogin }: CodeData,
-): Promise<boolean> {
-  if (!endsWithLogin) return false
-  return !(await store.hasSession(sessionKey(userId, authentication.session), clientId))
-}
-
-function signedOut(): OAuthError {
-  return invalidGrant('The user has signed out since. Start a new authorization.', 'signed_out')
-}
-
-function refreshTokenDataOf(code: CodeData): RefreshTokenData {
-  const { scopes, resources, approvedAt, authentication, claims } = code
-  const granted = { ...owner(code), scopes, resources, approvedAt, authentication }
-  return claims === undefined ? granted : { ...granted, claims }
 }
 
 async function findCode(
@@ -104,7 +43,9 @@ async function findCode(
   value: string | undefined,
 ): Promise<{ record: FoundRecord; code: CodeData }> {
   if (value === undefined)
-    throw new OAuthError('invalid_request', 'code is missing.', { reason: 'code_missing' })
+    throw new OAuthError('invalid_request', 'code is missing. Send the one that came to the redirect URI.', {
+      reason: 'code_missing',
+    })
   const record = await findByHandle(store, 'code', value)
   if (record === undefined) {
     throw invalidGrant(
@@ -114,7 +55,10 @@ async function findCode(
   }
   const code = codeData(record)
   if (code.clientId !== client.id)
-    throw invalidGrant('The code was issued to another client.', 'code_of_other_client')
+    throw invalidGrant(
+      'The code was issued to another client. Redeem it as the client that asked for it.',
+      'code_of_other_client',
+    )
   return { record, code }
 }
 
@@ -168,15 +112,17 @@ function tooManyWrongVerifiers(): OAuthError {
 }
 
 /** RFC 6749 §4.1.2: somebody else has the code too, so what it gave is taken back. */
-async function revokeAfterReuse(runtime: Runtime, record: FoundRecord, code: CodeData): Promise<OAuthError> {
+async function revokeAfterReuse(
+  runtime: Runtime,
+  client: AuthenticatedClient,
+  record: FoundRecord,
+  code: CodeData,
+): Promise<OAuthError> {
   const { grantId, familyId } = lineageOf(record)
-  await runtime.store.revokeFamily(familyId, familyExpiry(record, runtime.settings.lifetimes))
-  runtime.emit('code.reused', { ...owner(code), grantId })
+  await runtime.store.revokeFamily(familyId, familyExpiry(record, runtime.settings, client))
+  const { clientId, userId } = code
+  runtime.emit('code.reused', { clientId, userId, grantId })
   return invalidGrant('The code has been used before. Its tokens have been revoked.', 'code_reused')
-}
-
-function owner({ clientId, userId }: CodeData): { clientId: string; userId: string } {
-  return { clientId, userId }
 }
 
 function withdrawn(): OAuthError {

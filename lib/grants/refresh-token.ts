@@ -1,15 +1,20 @@
+import { sameDetails } from '../authorization/details.js'
 import { hostedResource } from '../authorization/resource.js'
 import { splitScope } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
+import { GRANT_TYPES } from '../grant-types.js'
+import { optional } from '../optional.js'
 import type { HostUser } from '../options.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
+import type { Confirmation } from '../sender.js'
 import type { FoundRecord } from '../store/records.js'
-import { accessTokenRecord, lineageOf } from '../tokens/access-token.js'
+import { type AccessTokenData, accessTokenRecord, lineageOf } from '../tokens/access-token.js'
 import { type TokenAnswer, tokenAnswer } from '../tokens/answer.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf } from '../tokens/handle.js'
+import { accessTokenLifetime, refreshTokenLifetimes } from '../tokens/lifetimes.js'
 import {
   familyExpiry,
   newRotation,
@@ -21,53 +26,61 @@ import {
   sameRotation,
 } from '../tokens/refresh-token.js'
 import { noteUse } from '../tokens/use.js'
+import { checkConfirmation, refreshConfirmation, sameConfirmation } from './confirmation.js'
 import type { GrantType } from './grant-type.js'
 import { accessTokenDataOf, type Granted, idTokenFor, inFormat, signingFor } from './issued.js'
+import { besideKeptRefreshToken } from './kept-refresh-token.js'
 import { type Narrowed, narrow, stillAllowed } from './narrowing.js'
 import { invalidGrant } from './refusal.js'
 import { requireUser } from './user.js'
 
 /** RFC 6749 §6, with rotation and reuse detection (RFC 9700 §4.14.2). */
 export const refreshToken: GrantType = {
-  name: 'refresh_token',
-  parameters: ['refresh_token', 'scope'],
+  ...GRANT_TYPES.refreshToken,
+  parameters: ['refresh_token', 'scope', 'authorization_details'],
 
-  async issue(runtime, client, parameters) {
+  async issue(runtime, client, { parameters, confirmation }) {
     const now = runtime.now()
     const presented = await findRefreshToken(runtime, client, parameters.get('refresh_token'))
     const { record, data, value } = presented
+    checkConfirmation(data.confirmation, confirmation)
     if (!record.alive) throw revoked()
     if (record.usedAt !== undefined && !withinGrace(record, runtime))
-      throw await revokeAfterReuse(runtime, presented)
+      throw await revokeAfterReuse(runtime, client, presented)
     if (expiryOf(record.id) <= now)
-      throw invalidGrant('The refresh token has expired.', 'refresh_token_expired')
+      throw invalidGrant('The refresh token has expired. Start a new authorization.', 'refresh_token_expired')
     const granted = stillAllowed(data, client, runtime.settings)
     const asked = narrowedScopes(parameters.get('scope'), granted.scopes)
     checkStillHosted(data, runtime)
-    const wanted = { scopes: asked, resources: data.resources }
-    const { audience, scopes } = narrow(wanted, parameters.all('resource'), runtime.settings)
+    const narrowed = narrow({ ...granted, scopes: asked }, parameters, runtime.settings)
+    const { audience, scopes } = narrowed
     const user = await requireUser(runtime, data.userId)
+    if (!runtime.settings.profile.rotateRefreshTokens && record.usedAt === undefined)
+      return besideKeptRefreshToken(runtime, client, presented, { granted, narrowed, user, confirmation })
 
-    const { lifetimes } = runtime.settings
     const lineage = lineageOf(record)
     const owner = { clientId: data.clientId, userId: data.userId }
     const signing = await signingFor(runtime, audience)
     const { trace, ...rotation } = newRotation(
       value,
-      { scopes, audience, signing },
+      { ...narrowed, signing, confirmation },
       {
-        access: now + lifetimes.accessToken * 1000,
-        refresh: refreshTokenExpiry(now, data.approvedAt, lifetimes),
+        access: now + accessTokenLifetime(runtime.settings, client, audience) * 1000,
+        refresh: refreshTokenExpiry(now, data.approvedAt, refreshTokenLifetimes(runtime.settings, client)),
       },
     )
-    const tokens = await tokensOf(runtime, client, { granted, user }, rotation)
+    const accessData = accessTokenDataOf(granted, rotation, { confirmation, issuedAt: now })
+    const tokens = await tokensOf(runtime, client, { granted, user }, rotation, accessData)
     const { won, record: found } = await runtime.store.consume(record.id, { now, trace }, [
-      accessTokenRecord(tokens.access, lineage, accessTokenDataOf(granted, rotation)),
-      refreshTokenRecord(rotation.refresh, lineage, data),
+      accessTokenRecord(tokens.access, lineage, accessData),
+      refreshTokenRecord(rotation.refresh, lineage, {
+        ...data,
+        ...optional('confirmation', refreshConfirmation(client, confirmation)),
+      }),
     ])
     if (!won) {
       const asking = { presented, granted, user }
-      return repeat(runtime, client, asking, found, { parameters, scopes, audience })
+      return repeat(runtime, client, asking, found, { ...narrowed, parameters, confirmation })
     }
     noteUse(runtime, record, '/token')
     runtime.emit('token.issued', { ...owner, grantId: lineage.grantId, grantType: this.name, scopes })
@@ -86,8 +99,9 @@ async function tokensOf(
   client: AuthenticatedClient,
   { granted, user }: Asking,
   rotation: Rotation,
+  data: AccessTokenData,
 ): Promise<Rotation & { readonly idToken: string | undefined }> {
-  const access = await inFormat(runtime, client, rotation.access, granted, rotation)
+  const access = await inFormat(runtime, client, rotation.access, data, rotation.signing)
   const idToken = await idTokenFor(runtime, client, granted, { user, scopes: rotation.scopes, access })
   return { ...rotation, access, idToken }
 }
@@ -104,15 +118,25 @@ async function findRefreshToken(
   value: string | undefined,
 ): Promise<PresentedRefreshToken> {
   if (value === undefined) {
-    throw new OAuthError('invalid_request', 'refresh_token is missing.', { reason: 'refresh_token_missing' })
+    throw new OAuthError(
+      'invalid_request',
+      'refresh_token is missing. Send the newest one that this client got.',
+      { reason: 'refresh_token_missing' },
+    )
   }
   const record = await findByHandle(store, 'refresh', value)
   if (record === undefined) {
-    throw invalidGrant('The refresh token is not known or has expired.', 'refresh_token_unknown')
+    throw invalidGrant(
+      'The refresh token is not known or has expired. Start a new authorization.',
+      'refresh_token_unknown',
+    )
   }
   const data = refreshTokenData(record)
   if (data.clientId === client.id) return { value, record, data }
-  throw invalidGrant('The refresh token was issued to another client.', 'refresh_token_of_other_client')
+  throw invalidGrant(
+    'The refresh token was issued to another client. Use it as the client that got it.',
+    'refresh_token_of_other_client',
+  )
 }
 
 /** Whether a refresh token that was used before may be a lost answer or a second tab rather than a second holder. */
@@ -122,7 +146,7 @@ function withinGrace({ usedAt = 0 }: FoundRecord, { settings, now }: Runtime): b
 }
 
 /**
- * The very same tokens again, never others: a request that names another scope or resource is refused. And not once the successor has
+ * The very same tokens again, never others: a request that names another scope or resource, or other details, is refused. And not once the successor has
  * been used, for then they had arrived.
  */
 async function repeat(
@@ -130,7 +154,7 @@ async function repeat(
   client: AuthenticatedClient,
   { presented, granted, user }: Asking & { readonly presented: PresentedRefreshToken },
   used: FoundRecord | undefined,
-  asked: Narrowed & { readonly parameters: Parameters },
+  asked: Asked,
 ): Promise<TokenAnswer> {
   if (used?.usedAt === undefined || used.trace === undefined || !used.alive) throw revoked()
   if (withinGrace(used, runtime)) {
@@ -138,22 +162,34 @@ async function repeat(
     const successor = await runtime.store.find(rotation.refresh.id)
     if (successor !== undefined && successor.usedAt === undefined) {
       checkSame(rotation, asked)
-      const tokens = await tokensOf(runtime, client, { granted, user }, rotation)
+      const issuedAt = rotation.signing?.issuedAt ?? used.usedAt
+      const data = accessTokenDataOf(granted, rotation, { confirmation: rotation.confirmation, issuedAt })
+      const tokens = await tokensOf(runtime, client, { granted, user }, rotation, data)
       return tokenAnswer(tokens, runtime.now())
     }
   }
-  throw await revokeAfterReuse(runtime, presented)
+  throw await revokeAfterReuse(runtime, client, presented)
+}
+
+interface Asked extends Narrowed {
+  readonly parameters: Parameters
+  readonly confirmation: Confirmation | undefined
 }
 
 function checkSame(
-  given: Narrowed,
-  { parameters, scopes, audience }: Narrowed & { parameters: Parameters },
+  given: Rotation,
+  { parameters, scopes, audience, authorizationDetails, confirmation }: Asked,
 ): void {
   const hint = 'This refresh token has just been used otherwise. Use the new one.'
+  // The tokens of a confidential client may be bound to another key each time, but these are bound already.
+  if (!sameConfirmation(given.confirmation, confirmation)) throw invalidGrant(hint, 'repeated_otherwise')
   if (parameters.get('scope') !== undefined && !sameMembers(given.scopes, scopes))
     throw new OAuthError('invalid_scope', hint, { reason: 'repeated_otherwise' })
   if (parameters.all('resource').length > 0 && !sameMembers(given.audience, audience))
     throw new OAuthError('invalid_target', hint, { reason: 'repeated_otherwise' })
+  const named = parameters.get('authorization_details') !== undefined
+  if (named && !sameDetails(given.authorizationDetails, authorizationDetails))
+    throw new OAuthError('invalid_authorization_details', hint, { reason: 'repeated_otherwise' })
 }
 
 function sameMembers(a: readonly string[], b: readonly string[]): boolean {
@@ -163,10 +199,11 @@ function sameMembers(a: readonly string[], b: readonly string[]): boolean {
 /** RFC 9700 §4.14.2: somebody else has the token too, and nobody can tell who is the client. */
 async function revokeAfterReuse(
   { store, settings, emit }: Runtime,
+  client: AuthenticatedClient,
   { record, data }: PresentedRefreshToken,
 ): Promise<OAuthError> {
   const { grantId, familyId } = lineageOf(record)
-  await store.revokeFamily(familyId, familyExpiry(record, settings.lifetimes))
+  await store.revokeFamily(familyId, familyExpiry(record, settings, client))
   emit('refresh_token.reused', { clientId: data.clientId, userId: data.userId, grantId })
   return invalidGrant(
     'The refresh token has been used before. Its tokens have been revoked.',
@@ -179,9 +216,11 @@ function narrowedScopes(scope: string | undefined, granted: readonly string[]): 
   if (scope === undefined) return granted
   const asked = splitScope(scope)
   if (asked.length > 0 && asked.every((name) => granted.includes(name))) return asked
-  throw new OAuthError('invalid_scope', `The user granted: ${granted.join(' ')}. Ask for these or fewer.`, {
-    reason: 'scope_not_granted',
-  })
+  const hint =
+    granted.length > 0
+      ? `The user granted: ${granted.join(' ')}. Ask for these or fewer.`
+      : 'The user granted no scope. Leave it out.'
+  throw new OAuthError('invalid_scope', hint, { reason: 'scope_not_granted' })
 }
 
 /** A grant that is stale is `invalid_grant`, on which clients start anew; a foreign resource that they ask for is `invalid_target`. */

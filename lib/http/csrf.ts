@@ -1,6 +1,7 @@
 import csurf from 'csurf'
 import type { Request, Response } from 'express'
 import type { Parameters } from '../parameters.js'
+import { isCrossSite } from './cross-site.js'
 
 /** Our part of the host's session. */
 const SESSION_KEY = 'oauthProvider'
@@ -29,11 +30,10 @@ interface StandIn {
 export function checkCsrf(req: Request, parameters: Parameters): Csrf | undefined {
   const { session } = req as { session?: unknown } as { session?: Record<string, object> | null }
   if (session === undefined || session === null) return undefined
-  const crossSite = req.headers['sec-fetch-site'] === 'cross-site'
   const bag = session[SESSION_KEY]
   const posted = { method: 'POST', bag: bag ?? {}, token: parameters.get('_csrf') ?? '' } as const
   return {
-    accepted: req.method === 'POST' && !crossSite && bag !== undefined && passes(posted),
+    accepted: req.method === 'POST' && !isCrossSite(req) && bag !== undefined && passes(posted),
     token: () => {
       session[SESSION_KEY] ??= {}
       const shown: StandIn = { method: 'GET', bag: session[SESSION_KEY], token: '' }

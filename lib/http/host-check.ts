@@ -2,8 +2,9 @@ import type { Request } from 'express'
 import type { Emit } from '../events.js'
 import type { Middleware } from '../middleware.js'
 import type { Settings } from '../settings.js'
+import { pagesHidingDetails } from './hidden-details.js'
 
-/** Looks at requests for what the host has set up in a way that cannot work, and says each thing once, with its cure. */
+/** Looks at the settings, and at requests, for what the host has set up in a way that cannot work, and says each thing once, with its cure. */
 export class HostCheck {
   readonly #settings: Settings
   readonly #emit: Emit
@@ -14,6 +15,21 @@ export class HostCheck {
   constructor(settings: Settings, emit: Emit) {
     this.#settings = settings
     this.#emit = emit
+  }
+
+  /** RFC 9396 §3.1: users see what they approve. With `render` only the host knows what that is. */
+  checkPages(): void {
+    const { authorizationDetails, templates, render } = this.#settings
+    if (authorizationDetails.size === 0 || templates === undefined || render !== undefined) return
+    const names = pagesHidingDetails(templates)
+    if (names.length === 0) return
+    // Once the host has had the time to listen.
+    process.nextTick(() =>
+      this.#warn(
+        'consent_without_details',
+        `Your ${names.join(' and ')} in the folder ${templates} would have users approve authorization_details that they cannot see. Show the local authorizationDetails there, each by its description; or <%- include('asked') %> as the built-in page does.`,
+      ),
+    )
   }
 
   look(req: Request): void {

@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OAuthError, publicError } from '../errors.js'
+import { failureBehind, OAuthError, publicError, toldOf } from '../errors.js'
 import type { Emit } from '../events.js'
-import { OutgoingError } from '../outgoing/outgoing.js'
 import { Parameters } from '../parameters.js'
+import type { Settings } from '../settings.js'
+import { addressOf } from './address.js'
 import { repeatsAuthorization } from './authorization-header.js'
 import { isForm, readForm } from './body.js'
 import type { JsonReply, MachineReply } from './reply.js'
 import type { MachineRequest } from './request.js'
+import { senderOf } from './sender.js'
 
 /** Answers one path for machines. It is called for every method and never hands on. */
 export type MachineHandler = (req: IncomingMessage, res: ServerResponse) => void
@@ -16,7 +18,7 @@ interface Head {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-const EXPOSED = 'WWW-Authenticate, Retry-After'
+const EXPOSED = 'WWW-Authenticate, Retry-After, DPoP-Nonce'
 /** Open to every origin, without credentials, whatever a cors() of the host has said: nothing here depends on cookies. */
 const OPEN = {
   'Access-Control-Allow-Origin': '*',
@@ -36,14 +38,18 @@ export interface MachineMethods {
 }
 
 /** An endpoint that answers machines, in JSON whatever happens. */
-export function machineEndpoint(path: string, methods: MachineMethods, emit: Emit): MachineHandler {
+export function machineEndpoint(
+  path: string,
+  methods: MachineMethods,
+  settings: Settings,
+  emit: Emit,
+): MachineHandler {
   const allowed = methods.GET === undefined ? 'POST' : 'GET, POST'
   return (req, res) => {
     if (req.method === 'OPTIONS') return answerPreflight(res, allowed)
     const refuse = (error: unknown) => answerError(req, res, error, path, emit)
     const refuseUnread = (error: unknown) => {
-      const { code, reason } = publicError(error)
-      emit('request.refused', { endpoint: path, error: code, reason })
+      emit('request.refused', { endpoint: path, ...toldOf(publicError(error)) })
       refuse(error)
     }
     const endpoint = req.method === 'POST' ? methods.POST : req.method === 'GET' ? methods.GET : undefined
@@ -60,6 +66,8 @@ export function machineEndpoint(path: string, methods: MachineMethods, emit: Emi
         repeatsAuthorization: () => repeatsAuthorization(req),
         address: addressOf(req),
         endpoint: path,
+        sender: senderOf(req, settings),
+        accept: req.headers.accept,
       })
         .then((reply) => answer(req, res, reply))
         .catch(refuse)
@@ -105,9 +113,8 @@ function answerError(
   emit: Emit,
 ): void {
   const refusal = publicError(error)
-  // What a client's server did is told with the refusal of that client.
-  const theirs = refusal.cause instanceof OutgoingError
-  if (refusal.status >= 500 && !theirs) emit('server.error', { error: refusal.cause ?? error, endpoint })
+  const failure = failureBehind(refusal)
+  if (failure !== undefined) emit('server.error', { error: failure, endpoint })
   answer(req, res, { status: refusal.status, body: refusal.toJSON(), headers: refusal.headers })
 }
 
@@ -152,7 +159,7 @@ function answerPreflight(res: ServerResponse, methods: string): void {
     ...OPEN,
     ...PRIVATE,
     'Access-Control-Allow-Methods': methods,
-    'Access-Control-Allow-Headers': 'Authorization, Content-Type, MCP-Protocol-Version',
+    'Access-Control-Allow-Headers': 'Authorization, Content-Type, DPoP, MCP-Protocol-Version',
     'Access-Control-Max-Age': '86400',
   })
   res.end()
@@ -164,9 +171,4 @@ function wrongMethod(allowed: string): OAuthError {
     status: 405,
     headers: { Allow: allowed },
   })
-}
-
-/** Express's `req.ip`, which follows the host's `trust proxy`. */
-function addressOf(req: IncomingMessage): string {
-  return (req as { ip?: string }).ip ?? req.socket.remoteAddress ?? ''
 }

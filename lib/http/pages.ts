@@ -1,12 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import { OAuthError, PageError, publicError, StoreUnavailableError } from '../errors.js'
+import {
+  failureBehind,
+  OAuthError,
+  PageError,
+  publicError,
+  StoreUnavailableError,
+  toldOf,
+} from '../errors.js'
 import type { Emit } from '../events.js'
 import type { PageLocals } from '../options.js'
 import { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
+import { addressOf } from './address.js'
 import { readForm } from './body.js'
 import { readBrowserCookies, setBrowserCookie } from './browser-cookie.js'
+import { isCrossOrigin } from './cross-site.js'
 import { checkCsrf } from './csrf.js'
 import { type Page, type PageReply, page } from './reply.js'
 import type { FormRequest, PageRequest } from './request.js'
@@ -94,6 +103,8 @@ export class PageWriter {
       host: req,
       response: res,
       browsers: readBrowserCookies(req, this.#settings),
+      address: addressOf(req),
+      crossOrigin: isCrossOrigin(req),
     }
   }
 
@@ -145,17 +156,16 @@ export class PageWriter {
 
   /** Tells the pattern of the route, not the path: that may hold the handle of a pending request. */
   #tell(refusal: OAuthError, { path, authorizes }: Where, reference: string): void {
-    const { code, reason, status } = refusal
-    if (status >= 500) {
-      this.#emit('server.error', { error: refusal.cause ?? refusal, endpoint: path, reference })
-    }
+    const failure = failureBehind(refusal)
+    if (failure !== undefined) this.#emit('server.error', { error: failure, endpoint: path, reference })
+    const told = { ...toldOf(refusal), reference }
     if (!authorizes) {
-      this.#emit('request.refused', { endpoint: path, error: code, reason, reference })
+      this.#emit('request.refused', { endpoint: path, ...told })
       return
     }
     const clientId = refusal instanceof PageError ? refusal.clientId : undefined
     const client = clientId !== undefined && { clientId }
-    this.#emit('authorization.refused', { ...client, error: code, reason, redirected: false, reference })
+    this.#emit('authorization.refused', { ...client, ...told, redirected: false })
   }
 }
 

@@ -13,6 +13,7 @@ export interface TextReply {
   readonly status: number
   readonly type: string
   readonly text: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** What a page endpoint answers: a page, or a redirect. */

@@ -1,5 +1,6 @@
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Emit } from '../events.js'
+import type { Settings } from '../settings.js'
 import {
   documentEndpoint,
   type MachineHandler,
@@ -52,6 +53,7 @@ export function handlersOf(
   routes: readonly Route[],
   metadata: PublicDocument,
   pages: PageWriter,
+  settings: Settings,
   emit: Emit,
 ): Handlers {
   const machines = new Map<string, MachineHandler>()
@@ -59,7 +61,7 @@ export function handlersOf(
   const handlers = new Map<string, RequestHandler>()
   for (const route of routes) {
     const { path } = route
-    if (route.kind === 'machine') machines.set(path, machineEndpoint(path, route.methods, emit))
+    if (route.kind === 'machine') machines.set(path, machineEndpoint(path, route.methods, settings, emit))
     else if (route.kind === 'document') {
       const { document, maxAge } = route
       const json = async () => JSON.stringify(await document())

@@ -7,7 +7,7 @@ import type { PageLocals, PageName } from '../options.js'
 import { suggestion } from '../suggestion.js'
 
 // Right from lib/http and from dist/esm and dist/cjs, into which this is bundled: the package is two folders up from each.
-const BUILT_IN = fileURLToPath(new URL('../../templates/', import.meta.url))
+export const BUILT_IN = fileURLToPath(new URL('../../templates/', import.meta.url))
 
 export type RenderPage = (page: PageName, locals: PageLocals) => string
 
@@ -37,6 +37,9 @@ const PAGES = Object.keys({
   'authorized-applications': 0,
   logout: 0,
   'logged-out': 0,
+  device: 0,
+  'device-consent': 0,
+  'device-done': 0,
 } satisfies Record<PageName, 0>) as readonly PageName[]
 
 /** A misspelt page would leave the built-in one in place without a word. Beside the page that it resembles a file is a partial. */
@@ -61,7 +64,8 @@ function compile(name: string, folder: string | undefined): ejs.TemplateFunction
   const own = folder && join(folder, `${name}.ejs`)
   const filename = own && existsSync(own) ? own : join(BUILT_IN, `${name}.ejs`)
   try {
-    return ejs.compile(readFileSync(filename, 'utf8'), { filename })
+    // A page that was copied from ours finds the parts that ours share.
+    return ejs.compile(readFileSync(filename, 'utf8'), { filename, views: [BUILT_IN], cache: true })
   } catch (error) {
     throw new ConfigurationError(
       'templates',

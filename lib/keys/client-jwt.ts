@@ -1,10 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import { compactVerify } from 'jose'
 import type { Jwk } from '../options.js'
+import type { Profile } from '../profile.js'
+import { type Jws, readJws } from './jws.js'
 import type { JwtClaims } from './keys.js'
-
-/** No assertion of a client is nearly as long. */
-const LONGEST = 16 * 1024
 
 /** With a key pair (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1, RFC 9864 §2). */
 export const KEY_ALGS: readonly string[] = [
@@ -18,10 +17,13 @@ export const MAC_ALGS: ReadonlyMap<string, number> = new Map([
   ['HS512', 64],
 ])
 
+/** Those of the first kind that count here. */
+export function keyAlgs({ algs }: Pick<Profile, 'algs'>): readonly string[] {
+  return algs === undefined ? KEY_ALGS : KEY_ALGS.filter((alg) => algs.includes(alg))
+}
+
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
 const ED25519 = ['EdDSA', 'Ed25519']
-/** Each of them changes what is signed or how it is read (RFC 7515 §4.1.11, RFC 7797, RFC 7516 §4.1.3). */
-const EXTENSIONS = ['crit', 'b64', 'zip']
 
 /** A JWT as it was sent, of which nothing is proven yet. */
 export interface ClientJwt {
@@ -35,20 +37,21 @@ export interface ClientJwt {
 
 /** Reads a compact JWS whose payload is a JSON object (RFC 7519 §7.2), and verifies nothing. Undefined for anything else. */
 export function readClientJwt(compact: string): ClientJwt | undefined {
-  if (compact.length > LONGEST || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(compact)) return undefined
-  const [header, claims] = compact.split('.', 2).map(readObject)
-  if (header === undefined || claims === undefined) return undefined
-  const { alg, kid, typ } = header
-  if (typeof alg !== 'string' || (kid !== undefined && typeof kid !== 'string')) return undefined
-  const extended = EXTENSIONS.some((name) => Object.hasOwn(header, name))
-  return { compact, alg, kid, typ, extended, claims }
+  const jws = readJws(compact)
+  const kid = jws?.header.kid
+  if (jws === undefined || (kid !== undefined && typeof kid !== 'string')) return undefined
+  const { alg, extended, header, claims } = jws
+  return { compact, alg, kid, typ: header.typ, extended, claims }
 }
 
 /**
  * Whether this key, or this secret, has signed a JWT with the algorithm that its header names, which the caller has to have allowed. Never
  * rejects, whatever was sent.
  */
-export async function isSignedBy({ compact, alg }: ClientJwt, by: KeyObject | string): Promise<boolean> {
+export async function isSignedBy(
+  { compact, alg }: Pick<Jws, 'compact' | 'alg'>,
+  by: KeyObject | string,
+): Promise<boolean> {
   // Which kind of key is used follows from what the caller holds, never from the JWT (RFC 8725 §2.1).
   const isMac = typeof by === 'string'
   if (isMac ? !MAC_ALGS.has(alg) : !KEY_ALGS.includes(alg)) return false
@@ -78,33 +81,4 @@ export function fitsAlg({ kty, crv, alg, use }: Jwk, wanted: string): boolean {
 /** Whether a key could have signed a JWT. One without `kid` could whatever the header says, since many publish a single key and name it in one place only. */
 export function mayHaveSigned(key: Jwk, { alg, kid }: ClientJwt): boolean {
   return fitsAlg(key, alg) && (kid === undefined || key.kid === undefined || key.kid === kid)
-}
-
-/** RFC 7515 §4, RFC 7519 §4: names of members are unique, and two readers must not see two different things. */
-function readObject(segment: string): Record<string, unknown> | undefined {
-  try {
-    const bytes = Buffer.from(segment, 'base64url')
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    const value: unknown = JSON.parse(text)
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-    return repeatsMember(text) ? undefined : (value as Record<string, unknown>)
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether a JSON object names one of its own members twice. */
-function repeatsMember(json: string): boolean {
-  const names = new Set<unknown>()
-  let depth = 0
-  for (const [token, name] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}[\]]/g)) {
-    if (name !== undefined) {
-      if (depth !== 1) continue
-      const parsed: unknown = JSON.parse(name)
-      if (names.has(parsed)) return true
-      names.add(parsed)
-    } else if (token === '{' || token === '[') depth++
-    else if (token === '}' || token === ']') depth--
-  }
-  return false
 }

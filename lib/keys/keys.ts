@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Jwk } from '../options.js'
 import type { SigningAlg, SigningKeys } from './signing-keys.js'
 
@@ -10,7 +11,7 @@ export type JwtClaims = Readonly<Record<string, unknown>>
 /** What a signed JWT says of itself (RFC 8725 §3.11: each kind has a type of its own). */
 export interface JwtHeader {
   readonly alg: SigningAlg
-  readonly typ: 'JWT' | 'at+jwt' | 'logout+jwt'
+  readonly typ: 'JWT' | 'at+jwt' | 'logout+jwt' | 'token-introspection+jwt'
   /** Signs with this key as long as it can, although another one may sign by now. */
   readonly kid?: string | undefined
 }
@@ -34,6 +35,14 @@ export interface ProviderKeys extends Keys, SigningKeys {
   start(): void
   /** Begins nothing more. */
   close(): void
+}
+
+/** The keys that others sign with. */
+export interface PublicKeys {
+  /** Those of these keys of clients and trusted issuers that may verify a signature, each made when it is asked for. They came from elsewhere, so the others are passed over (RFC 7517 §5). */
+  usable(keys: readonly Jwk[]): Iterable<KeyObject>
+  /** The same of a key that came with what it has signed, and that anybody may have made up. */
+  ofStranger(key: Jwk): KeyObject | undefined
 }
 
 /** How long, in seconds, others may keep the JWK Set before they ask for it again: the max-age of its answer. */

@@ -11,16 +11,19 @@ import type { SigningAlg, SigningKey } from './signing-keys.js'
 const LEAST_MODULUS = 2048
 const KINDS =
   'Pass a private JWK for RS256 (RSA of 2048 bits or more), ES256 (EC, P-256) or EdDSA (OKP, Ed25519).'
-const MAKE_ONE =
-  "Make one: node -p \"crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })\"."
+const MAKING: Readonly<Record<SigningAlg, string>> = {
+  RS256: "'rsa', { modulusLength: 2048 }",
+  ES256: "'ec', { namedCurve: 'P-256' }",
+  EdDSA: "'ed25519'",
+}
 
 /** The keys of the option `keys`. They are the host's to change, in the order that `options.ts` tells. */
 export class OwnKeys implements ProviderKeys {
   readonly algs: readonly SigningAlg[]
   readonly #keys: readonly KeyMaterial[]
 
-  /** @throws ConfigurationError that names the key at fault. */
-  constructor(jwks: readonly Jwk[]) {
+  /** `required`: the algorithms for which there has to be one. @throws ConfigurationError that names the key at fault. */
+  constructor(jwks: readonly Jwk[], required: readonly SigningAlg[]) {
     this.#keys = jwks.map((jwk, index) => ownKey(`keys[${index}]`, jwk))
     for (const [index, { kid }] of this.#keys.entries()) {
       if (this.#keys.findIndex((key) => key.kid === kid) === index) continue
@@ -31,8 +34,9 @@ export class OwnKeys implements ProviderKeys {
       )
     }
     this.algs = SIGNING_ALGS.filter((alg) => this.#keys.some((key) => key.alg === alg))
-    // OpenID Connect Core §15.1: every provider signs with RS256.
-    if (!this.algs.includes('RS256')) throw new ConfigurationError('keys', 'has none for RS256', MAKE_ONE)
+    const missing = required.find((alg) => !this.algs.includes(alg))
+    if (missing !== undefined)
+      throw new ConfigurationError('keys', `has none for ${missing}`, makeOne(missing))
   }
 
   start(): void {}
@@ -77,6 +81,10 @@ export class OwnKeys implements ProviderKeys {
     if (key !== undefined) return key
     throw new ConfigurationError('keys', `has none for ${alg}`, KINDS)
   }
+}
+
+function makeOne(alg: SigningAlg): string {
+  return `Make one: node -p "crypto.generateKeyPairSync(${MAKING[alg]}).privateKey.export({ format: 'jwk' })".`
 }
 
 /** A private JWK with no member but those of its kind. */

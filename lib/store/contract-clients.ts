@@ -16,6 +16,12 @@ export const clientGuarantees: Guarantees = {
       requireAuthTime: false,
       postLogoutRedirectUris: ['https://full.example/signed-out'],
       skipConsent: true,
+      previousSecret: { secret: { bcrypt: '$2b$10$' }, expiresAt: 1000 },
+      tlsClientAuthSubject: { kind: 'dn', value: 'CN=full,O="A, B"' },
+      authorizationDetailsTypes: [],
+      resources: ['https://api.example'],
+      lifetimes: { accessToken: 60 },
+      dpopBoundAccessTokens: false,
     })
     const bare = newClient('bare')
     await store.saveClient(full)

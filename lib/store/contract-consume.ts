@@ -34,15 +34,30 @@ export const consumeGuarantees: Guarantees = {
     assert.equal(await store.find(second.id), undefined)
   },
 
-  'A record that is consumed without a trace has none.': async (store) => {
-    const record = newRecord()
-    await store.insert([record])
+  'A record may be consumed without successors, with a trace or without.': async (store) => {
+    for (const trace of [{}, { trace: 'by whom' }]) {
+      const record = newRecord({ kind: 'pushed' })
+      await store.insert([record])
+      const { won, record: met } = await store.consume(record.id, { now: 1000, ...trace }, [])
+      assert.equal(won, true)
+      assertSame(met, { ...record, alive: true })
+      const used = { ...record, alive: true, usedAt: 1000, ...trace }
+      assertSame(await store.find(record.id), used)
+      const late = await store.consume(record.id, { now: 2000, trace: 'another' }, [])
+      assertSame(late, { won: false, record: used })
+    }
+  },
+
+  'Consuming a record ends neither its grant nor its family.': async (store) => {
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    const lineage = { grantId: grant.id, familyId: 'f' }
+    const record = newRecord({ kind: 'access', ...lineage })
+    const others = [newRecord({ kind: 'access', ...lineage }), newRecord(lineage)]
+    await store.insert([record, ...others])
     await store.consume(record.id, { now: 1000 }, [])
-    assertSame(await store.find(record.id), {
-      ...record,
-      alive: true,
-      usedAt: 1000,
-    })
+    assertSame(await store.find(record.id), { ...record, alive: true, usedAt: 1000 })
+    for (const other of others) assertSame(await store.find(other.id), { ...other, alive: true })
+    assertSame(await store.findGrant('alice', 'a'), grant)
   },
 
   'Of a hundred who consume a record at once one wins, and all others see what the winner left.': async (
@@ -69,11 +84,19 @@ export const consumeGuarantees: Guarantees = {
     }
   },
 
-  'Where a successor cannot be inserted, nothing is consumed.': async (store) => {
+  'Where a successor cannot be inserted, nothing is consumed, and no grant is saved or grows.': async (
+    store,
+  ) => {
+    const standing = await store.saveGrant(newGrant('bob', 'a'))
     const [record, known, fresh] = [newRecord(), newRecord({ data: '"known"' }), newRecord()]
     await store.insert([record, known])
     const clash = { ...newRecord(), id: known.id }
     await assert.rejects(async () => store.consume(record.id, { now: 1000 }, [fresh, clash]))
+    for (const user of ['alice', 'bob']) {
+      const grant = newGrant(user, 'a', { access: { 'https://two.example': ['write'] } })
+      await assert.rejects(async () => store.consume(record.id, { now: 1000, grant }, [fresh, clash]))
+    }
+    assertSame(await store.listGrants({}), [standing])
     assertSame(await store.find(record.id), { ...record, alive: true })
     assert.equal((await store.find(known.id))?.data, '"known"')
     assert.equal(await store.find(fresh.id), undefined)
@@ -134,6 +157,7 @@ export const consumeGuarantees: Guarantees = {
     const known = await store.saveGrant(
       newGrant('alice', 'a', { access: { 'https://one.example': ['read'] }, claims: ['email'] }),
     )
+    const other = await store.saveGrant(newGrant('alice', 'b'))
     for (const [user, id] of [
       ['alice', known.id],
       ['bob', undefined],
@@ -142,8 +166,14 @@ export const consumeGuarantees: Guarantees = {
       const access = { 'https://two.example': ['write'] }
       const grant = newGrant(user, 'a', { access, claims: ['name'] })
       const successor = newRecord({ grantId: grant.id })
+      const others = [newRecord({ grantId: other.id }), newRecord()]
       await store.insert([record])
-      const consumed = await store.consume(record.id, { now: 1000, grant }, [successor])
+      const consumed = await store.consume(record.id, { now: 1000, grant }, [
+        others[0]!,
+        successor,
+        others[1]!,
+      ])
+      for (const one of others) assertSame(await store.find(one.id), { ...one, alive: true })
       assertSame(consumed.grant, await store.findGrant(user, 'a'))
       assert.equal(consumed.grant?.id, id ?? grant.id)
       assert.equal((await store.find(successor.id))?.grantId, consumed.grant?.id)
@@ -161,6 +191,10 @@ export const consumeGuarantees: Guarantees = {
     await store.consume(record.id, { now: 1000 }, [])
     await store.consume(record.id, { now: 1000, grant: newGrant('alice', 'a') }, [])
     await store.consume(newRecord().id, { now: 1000, grant: newGrant('bob', 'a') }, [])
+    const dead = newRecord({ familyId: 'f' })
+    await store.insert([dead])
+    await store.revokeFamily('f', Date.now() + HOUR)
+    await store.consume(dead.id, { now: 1000, grant: newGrant('carol', 'a') }, [])
     assertSame(await store.listGrants({}), [])
   },
 

@@ -5,7 +5,7 @@ const AT = 'https://api.example'
 
 export const grantGuarantees: Guarantees = {
   'A grant is found by its user and client, and by nothing else.': async (store) => {
-    const grant = newGrant('alice', 'a', { access: { 'https://api.example/': ['read', 'write'] } })
+    const grant = newGrant('alice', 'a', { access: { 'https://api.example/': ['read', 'write'], [AT]: [] } })
     assertSame(await store.saveGrant(grant), grant)
     assertSame(await store.findGrant('alice', 'a'), grant)
     assert.equal(await store.findGrant('bob', 'a'), undefined)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import type { Client, ClientSession, Grant, StoredRecord } from './records.js'
+import type { Client, ClientSession, Grant, RecordKind, StoredRecord } from './records.js'
 import type { Store } from './store.js'
 
 /** What a store must do, by the sentence that says so. */
@@ -48,6 +48,21 @@ export function newRecord(
     ...more,
   }
 }
+
+export const KINDS = Object.keys({
+  request: 0,
+  pushed: 0,
+  code: 0,
+  access: 0,
+  refresh: 0,
+  device: 0,
+  user_code: 0,
+  decision: 0,
+  nonce: 0,
+  assertion: 0,
+  proof: 0,
+  attempt: 0,
+} satisfies Record<RecordKind, 0>) as readonly RecordKind[]
 
 /** A session that expires in an hour. */
 export function newSession(

@@ -1,7 +1,8 @@
 /** What proves a client: a digest of a generated secret, or a bcrypt hash of one that a person chose. */
 export type ClientSecret =
   | {
-      readonly sha256: string /** A person chose it, so guesses are limited although comparing costs nothing. */
+      readonly sha256: string
+      /** A person chose it, so guesses are limited although comparing costs nothing. */
       readonly chosen?: true
     }
   | { readonly bcrypt: string }
@@ -24,6 +25,12 @@ export interface Client {
   /** Whether it proves itself, by a secret or a key (RFC 6749 §2.1). */
   readonly confidential: boolean
   readonly secret?: ClientSecret
+  /** The secret before this one, which is good for some time more. */
+  readonly previousSecret?: {
+    readonly secret: ClientSecret
+    /** Milliseconds. */
+    readonly expiresAt: number
+  }
   readonly redirectUris: readonly string[]
   readonly uri?: string
   readonly logoUri?: string
@@ -35,6 +42,27 @@ export interface Client {
   readonly tokenEndpointAuthMethod?: string
   readonly tokenEndpointAuthSigningAlg?: string
   readonly acceptEndpointAudience?: boolean
+  readonly requestObjectSigningAlg?: string
+  readonly requireSignedRequestObject?: boolean
+  readonly requirePushedAuthorizationRequests?: boolean
+  readonly dpopBoundAccessTokens?: boolean
+  readonly tlsClientCertificateBoundAccessTokens?: boolean
+  /** By which of these its certificate is known, for `tls_client_auth` (RFC 8705 §2.1.2). */
+  readonly tlsClientAuthSubject?: {
+    readonly kind: 'dn' | 'dns' | 'uri' | 'ip' | 'email'
+    readonly value: string
+  }
+  readonly authorizationDetailsTypes?: readonly string[]
+  readonly introspectionSignedResponseAlg?: string
+  /** The resources that it serves, whose tokens it may look at (RFC 7662). */
+  readonly resources?: readonly string[]
+  /** Seconds, in place of the provider's. */
+  readonly lifetimes?: {
+    readonly accessToken?: number
+    readonly refreshToken?: number
+    readonly refreshTokenTotal?: number
+    readonly idToken?: number
+  }
   readonly jwks?: { readonly keys: readonly Readonly<Record<string, unknown>>[] }
   readonly jwksUri?: string
   readonly grantTypes: readonly string[]
@@ -92,18 +120,30 @@ export interface ClientSession {
   readonly expiresAt: number
 }
 
-export type RecordKind = 'request' | 'code' | 'access' | 'refresh' | 'assertion'
+export type RecordKind =
+  | 'request'
+  | 'pushed'
+  | 'code'
+  | 'access'
+  | 'refresh'
+  | 'device'
+  | 'user_code'
+  | 'decision'
+  | 'nonce'
+  | 'assertion'
+  | 'proof'
+  | 'attempt'
 
-/** A short-lived thing that is found by a handle: an authorization request, a code, a token; or an assertion of a client that has been used up. */
+/** A short-lived thing that is found by a handle: an authorization request, a code, a token; or what is found by what it is about: an assertion of a client that has been used up, a user code. */
 export interface StoredRecord {
-  /** Twelve hexadecimal digits of the millisecond in which it expires, then twenty more: random ones, and of an `assertion` the first of its hash, so that it cannot be inserted twice. Sorts by expiry. */
+  /** Twelve hexadecimal digits of the millisecond in which it expires, then twenty more: random ones, and where no handle leads to it the first of its hash, so that it cannot be inserted twice. Sorts by expiry. */
   readonly id: string
   readonly kind: RecordKind
-  /** SHA-256 of the whole that is presented: the handle, or the access token where that is a JWT. Of an `assertion`, of the client's id and `jti`. */
+  /** SHA-256 of the whole that is presented: the handle, or the access token where that is a JWT. Where there is none, of what the record is about. */
   readonly hash: Uint8Array
   /** The grant that it hangs on. */
   readonly grantId?: string
-  /** What all descendants of one authorization code have in common: the code's id. */
+  /** What ends together: the id of the authorization code or device code that all of it descends from, or of the access token that stands alone. */
   readonly familyId?: string
   /** Whatever belongs to it, as JSON. */
   readonly data: string

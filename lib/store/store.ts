@@ -56,18 +56,19 @@ export interface Store {
   /** Deletes every grant of a user. Answers how many there were. */
   revokeUser(userId: string): Awaitable<number>
 
-  /** Inserts all or nothing. False, and nothing inserted, where one of the ids exists. */
+  /** Inserts all or nothing. False, and nothing inserted, where one of the ids exists, whatever has become of the record that has it. */
   insert(records: readonly StoredRecord[]): Awaitable<boolean>
   /** A record, used and dead ones included, until it is purged. */
   find(id: string): Awaitable<FoundRecord | undefined>
   /**
    * Marks a record as used and inserts what replaces it, in one atomic step, if it is alive and was not used before. Of any number
-   * of callers, in any number of processes, one wins; for the others nothing changes. Throws, and changes nothing, where a successor's id exists.
+   * of callers, in any number of processes, one wins; for the others nothing changes. No other record ends with it, whatever they have in
+   * common. Throws, and changes nothing, where a successor's id exists.
    */
   consume(id: string, consumption: Consumption, successors: readonly StoredRecord[]): Awaitable<Consumed>
   /** Replaces the data of a record that has not been used and whose data is still `known`. False, and nothing changed, otherwise. */
   amend(id: string, known: string, data: string): Awaitable<boolean>
-  /** Ends every record of a family, those included that are inserted later by a `consume` which is under way. `until`: when its last record will have expired, in milliseconds; of several the latest holds. */
+  /** Ends every record of a family, those included that are inserted later: by an `insert` or a `consume` that is under way. `until`: when its last record will have expired, in milliseconds; of several the latest holds. */
   revokeFamily(familyId: string, until: number): Awaitable<void>
 
   /** The signing keys; undefined where there are none yet. */

@@ -1,14 +1,22 @@
+import { optional } from '../optional.js'
+import type { AuthorizationDetail } from '../options.js'
+import type { Confirmation } from '../sender.js'
 import { expiryOf, type Handle } from './handle.js'
 
-/** A successful answer of the token endpoint (RFC 6749 §5.1). `scope` is always there, since clients rely on it. */
+/** A successful answer of the token endpoint (RFC 6749 §5.1). `scope` is there even where it is what was asked for, since clients rely on it. */
 export interface TokenAnswer {
   readonly access_token: string
-  readonly token_type: 'Bearer'
+  readonly token_type: 'Bearer' | 'DPoP'
   /** Seconds. */
   readonly expires_in: number
   readonly refresh_token?: string
   readonly id_token?: string
-  readonly scope: string
+  /** Left out where nothing but details was granted: an empty one there is not (RFC 6749 §A.4). */
+  readonly scope?: string
+  /** What was granted in detail (RFC 9396 §7). */
+  readonly authorization_details?: readonly AuthorizationDetail[]
+  /** What kind of token it is; only where tokens are exchanged (RFC 8693 §2.2.1). */
+  readonly issued_token_type?: string
 }
 
 export function tokenAnswer(
@@ -17,16 +25,19 @@ export function tokenAnswer(
     readonly refresh?: Handle | undefined
     readonly idToken?: string | undefined
     readonly scopes: readonly string[]
+    readonly confirmation?: Confirmation | undefined
+    readonly authorizationDetails?: readonly AuthorizationDetail[] | undefined
   },
   now: number,
 ): TokenAnswer {
-  const { access, refresh, idToken, scopes } = issued
+  const { access, refresh, idToken, scopes, confirmation, authorizationDetails } = issued
   return {
     access_token: access.value,
-    token_type: 'Bearer',
+    token_type: confirmation?.jkt === undefined ? 'Bearer' : 'DPoP',
     expires_in: Math.max(0, Math.ceil((expiryOf(access.id) - now) / 1000)),
     ...(refresh && { refresh_token: refresh.value }),
     ...(idToken !== undefined && { id_token: idToken }),
-    scope: scopes.join(' '),
+    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
+    ...optional('authorization_details', authorizationDetails),
   }
 }

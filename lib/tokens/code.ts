@@ -1,3 +1,4 @@
+import type { AuthorizationDetail } from '../options.js'
 import type { ClaimsRequest } from '../standard-claims.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Authentication } from './authentication.js'
@@ -16,6 +17,9 @@ export interface CodeData {
   readonly resources: readonly string[]
   readonly codeChallenge?: string
   readonly nonce?: string
+  /** Only with proofs of this key it can be redeemed (RFC 9449 §10). */
+  readonly dpopJkt?: string
+  readonly authorizationDetails?: readonly AuthorizationDetail[]
   readonly claims?: ClaimsRequest
   readonly authentication: Authentication
   /** Whether the client is told when the login ends, so that the code ends with it. */

@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto'
-import { SIGNING_ALGS } from '../keys/keys.js'
 import type { SigningAlg } from '../keys/signing-keys.js'
 import type { HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
+import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import { type Authentication, authenticationClaims } from './authentication.js'
 import { type Claims, claimsOf } from './claims.js'
+import { idTokenLifetime } from './lifetimes.js'
 import { sidOf, subjectOf } from './subject.js'
 
 export interface SignedIn {
@@ -27,14 +28,14 @@ export async function idToken(
 ): Promise<string> {
   const { settings, keys, now } = runtime
   const { userId, authentication, nonce } = signedIn
-  const alg = signingAlgOf(client)
+  const alg = signingAlgOf(settings, client)
   const issuedAt = Math.floor(now() / 1000)
   const claims = {
     ...(await userClaims(runtime, client, signedIn)),
     iss: settings.issuer,
     sub: subjectOf(settings, client, userId),
     aud: client.id,
-    exp: issuedAt + settings.lifetimes.idToken,
+    exp: issuedAt + idTokenLifetime(settings, client),
     iat: issuedAt,
     ...authenticationClaims(authentication),
     ...(authentication.session !== undefined && { sid: sidOf(client, authentication.session) }),
@@ -45,8 +46,12 @@ export async function idToken(
 }
 
 /** The algorithm of what is signed for this client. */
-export function signingAlgOf({ idTokenSignedResponseAlg }: Client): SigningAlg {
-  return SIGNING_ALGS.find((alg) => alg === idTokenSignedResponseAlg) ?? 'RS256'
+export function signingAlgOf(
+  { profile }: Pick<Settings, 'profile'>,
+  { idTokenSignedResponseAlg }: Client,
+): SigningAlg {
+  const [first] = profile.signingAlgs
+  return profile.signingAlgs.find((alg) => alg === idTokenSignedResponseAlg) ?? first
 }
 
 /** By default only what was asked for by name: the rest is for the userinfo endpoint (OpenID Connect Core §5.4). */

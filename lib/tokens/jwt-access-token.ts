@@ -2,9 +2,8 @@ import { hash } from 'node:crypto'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import type { AccessTokenData } from './access-token.js'
-import { type Authentication, authenticationClaims } from './authentication.js'
-import { expiryOf, type Handle } from './handle.js'
-import { subjectOf } from './subject.js'
+import type { Handle } from './handle.js'
+import { accessTokenClaims } from './token-claims.js'
 
 /** What makes signing the same claims again give the same token: the key, and the time of issue in milliseconds. */
 export interface JwtSigning {
@@ -12,45 +11,26 @@ export interface JwtSigning {
   readonly issuedAt: number
 }
 
-/** RFC 9068 §2.1: every resource server knows it; and, unlike ES256, it signs the same twice. */
-const ALG = 'RS256'
 /** Characters: what Node takes in the headers of a request. */
 const LONGEST = 16 * 1024
 
-export async function newJwtSigning({ keys, now }: Runtime): Promise<JwtSigning> {
-  return { kid: await keys.currentKid(ALG), issuedAt: now() }
+export async function newJwtSigning({ settings, keys, now }: Runtime): Promise<JwtSigning> {
+  return { kid: await keys.currentKid(settings.profile.accessTokenAlg), issuedAt: now() }
 }
 
 /**
  * The same access token as a JWT, for resource servers that look nothing up (RFC 9068 §2.2). Its `jti` is the id of its record, which holds the
- * hash of the whole: so it is found, and ends, as every other token does. `scopes`: those that mean something at its resources.
+ * hash of the whole: so it is found, and ends, as every other token does. `data.scopes`: those that mean something at its resources.
  */
 export async function asJwt(
   { settings, keys }: Runtime,
   client: Client,
   { id }: Handle,
-  {
-    userId,
-    audience,
-    scopes,
-    authentication,
-  }: Pick<AccessTokenData, 'userId' | 'audience' | 'scopes'> & { readonly authentication: Authentication },
+  data: AccessTokenData,
   { kid, issuedAt }: JwtSigning,
 ): Promise<Handle> {
-  const [only, ...others] = audience
-  const claims = {
-    iss: settings.issuer,
-    sub: subjectOf(settings, client, userId),
-    aud: others.length === 0 ? only : audience,
-    exp: Math.floor(expiryOf(id) / 1000),
-    iat: Math.floor(issuedAt / 1000),
-    jti: id,
-    client_id: client.id,
-    // RFC 6749 §3.3 knows no empty scope.
-    ...(scopes.length > 0 && { scope: scopes.join(' ') }),
-    ...authenticationClaims(authentication),
-  }
-  const value = await keys.sign(claims, { alg: ALG, typ: 'at+jwt', kid })
+  const claims = accessTokenClaims(settings, client, id, { ...data, issuedAt })
+  const value = await keys.sign(claims, { alg: settings.profile.accessTokenAlg, typ: 'at+jwt', kid })
   return { value, id, hash: hash('sha256', value, 'buffer') }
 }
 

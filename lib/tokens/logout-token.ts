@@ -24,5 +24,5 @@ export function logoutToken(
     events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
     ...(session !== undefined && { sid: sidOf(client, session) }),
   }
-  return keys.sign(claims, { alg: signingAlgOf(client), typ: 'logout+jwt' })
+  return keys.sign(claims, { alg: signingAlgOf(settings, client), typ: 'logout+jwt' })
 }

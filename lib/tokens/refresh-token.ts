@@ -1,9 +1,13 @@
+import type { AuthorizationDetail } from '../options.js'
+import type { Confirmation } from '../sender.js'
+import type { Settings } from '../settings.js'
 import type { ClaimsRequest } from '../standard-claims.js'
-import type { FoundRecord, StoredRecord } from '../store/records.js'
-import type { Lineage } from './access-token.js'
+import type { Client, FoundRecord, StoredRecord } from '../store/records.js'
+import type { GrantedLineage } from './access-token.js'
 import type { Authentication } from './authentication.js'
 import { deriveHandle, expiryOf, type Handle, newSeed } from './handle.js'
 import type { JwtSigning } from './jwt-access-token.js'
+import { longestAccessTokenLifetime, refreshTokenLifetimes } from './lifetimes.js'
 
 /** What a refresh token stands for: everything that was granted, which each access token may have less of (RFC 6749 §6). */
 export interface RefreshTokenData {
@@ -15,9 +19,16 @@ export interface RefreshTokenData {
   readonly approvedAt: number
   readonly claims?: ClaimsRequest
   readonly authentication: Authentication
+  readonly authorizationDetails?: readonly AuthorizationDetail[]
+  /** What the tokens of a public client are bound to: nothing else proves who presents this one (RFC 9449 §5, RFC 8705 §4). */
+  readonly confirmation?: Confirmation
 }
 
-export function refreshTokenRecord(handle: Handle, lineage: Lineage, data: RefreshTokenData): StoredRecord {
+export function refreshTokenRecord(
+  handle: Handle,
+  lineage: GrantedLineage,
+  data: RefreshTokenData,
+): StoredRecord {
   return { id: handle.id, kind: 'refresh', hash: handle.hash, ...lineage, data: JSON.stringify(data) }
 }
 
@@ -42,6 +53,8 @@ export interface Rotation {
   readonly audience: readonly string[]
   /** Where the access token is a JWT. */
   readonly signing?: JwtSigning | undefined
+  readonly confirmation?: Confirmation | undefined
+  readonly authorizationDetails?: readonly AuthorizationDetail[] | undefined
 }
 
 /** What follows a refresh token, and the trace from which `sameRotation` finds it again. */
@@ -63,21 +76,30 @@ interface RotationTrace extends Omit<Rotation, 'access' | 'refresh'> {
 /** The very rotation that this refresh token had when it was used. */
 export function sameRotation(refreshToken: string, trace: string): Rotation {
   const kept: RotationTrace = JSON.parse(trace)
-  const { scopes, audience, signing } = kept
-  return { ...derive(refreshToken, kept), scopes, audience, signing }
+  const { seed, expires, ...use } = kept
+  return { ...derive(refreshToken, { seed, expires }), ...use }
 }
 
-function derive(source: string, { seed, expires }: RotationTrace): Pick<Rotation, 'access' | 'refresh'> {
+function derive(
+  source: string,
+  { seed, expires }: Pick<RotationTrace, 'seed' | 'expires'>,
+): Pick<Rotation, 'access' | 'refresh'> {
   return {
     access: deriveHandle(expires.access, source, seed, 'access'),
     refresh: deriveHandle(expires.refresh, source, seed, 'refresh'),
   }
 }
 
+/** Lifetimes may have been longer when the tokens of a family were issued than they are now. Seconds. */
+const LEAST_MEMORY = 365 * 86_400
+
 /** Until when records that descend from this one can be alive, in milliseconds. */
 export function familyExpiry(
-  record: FoundRecord,
-  lifetimes: { readonly refreshTokenTotal: number; readonly accessToken: number },
+  { id }: Pick<FoundRecord, 'id'>,
+  settings: Pick<Settings, 'lifetimes' | 'resources'>,
+  client: Client,
 ): number {
-  return expiryOf(record.id) + (lifetimes.refreshTokenTotal + lifetimes.accessToken) * 1000
+  const { refreshTokenTotal } = refreshTokenLifetimes(settings, client)
+  const longest = longestAccessTokenLifetime(settings, client)
+  return expiryOf(id) + Math.max(refreshTokenTotal + longest, LEAST_MEMORY) * 1000
 }

@@ -33,7 +33,7 @@ export function sidOf({ id }: Client, session: string): string {
 
 /**
  * Clients of one sector get the same `sub`. Registration has seen to it that all redirect URIs lead to one host, or are listed. A client
- * on this computer or on a phone is a sector by itself: any other can have an address like its own.
+ * on this computer or on a phone is a sector by itself: any other can have an address like its own. So is one that has no redirect URI.
  */
 function sectorOf({ id, sectorIdentifierUri, redirectUris }: Client): string {
   const uri = sectorIdentifierUri ?? redirectUris[0]

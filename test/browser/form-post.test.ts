@@ -9,6 +9,7 @@ import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
 import { listen } from './relying-party.js'
+import { Visitors } from './visitors.js'
 
 /** What a callback was sent. */
 interface Arrival {
@@ -25,6 +26,7 @@ let loopback: string
 let browser: Browser
 let local: Host
 let secure: Host
+let visitors: Visitors
 let context: BrowserContext
 let page: Page
 let complaints: string[]
@@ -42,6 +44,7 @@ beforeAll(async () => {
   browser = await launchBrowser({
     hosts: { 'photos.example': await listen(tls), 'rp.example': address, 'first.example': address },
   })
+  visitors = new Visitors(browser, listenTo)
 })
 
 afterAll(async () => {
@@ -58,7 +61,7 @@ beforeEach(() => {
   complaints = []
 })
 
-afterEach(() => context.close())
+afterEach(() => visitors.leave())
 
 const callback: RequestListener = async (req: IncomingMessage, res) => {
   const body = Buffer.concat(await req.toArray()).toString()
@@ -70,10 +73,13 @@ const callback: RequestListener = async (req: IncomingMessage, res) => {
 }
 
 async function freshBrowser(javaScriptEnabled: boolean): Promise<void> {
-  context = await browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled })
-  page = await context.newPage()
-  page.setDefaultTimeout(30_000)
-  page.on('console', (message) => {
+  const visitor = await visitors.arrive({ javaScriptEnabled })
+  context = visitor.context
+  page = visitor.page
+}
+
+function listenTo(to: Page): void {
+  to.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
   })
 }
@@ -154,7 +160,7 @@ describe.each([
       if (await page.getByRole('button', { name: 'Approve' }).isVisible()) await press('Approve')
       await goOn()
       await page.waitForURL(RP)
-      await context.close()
+      await visitors.leave()
       arrivals.length = 0
       await freshBrowser(script)
 

@@ -8,6 +8,7 @@ import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
 import { listen, type RelyingParty, startRelyingParty } from './relying-party.js'
+import { Visitors } from './visitors.js'
 
 const POPUP_OPENER = `<!DOCTYPE html><title>Application</title><button>Connect</button><output></output>
 <script>
@@ -21,6 +22,7 @@ let browser: Browser
 let tls: Server
 let local: Host
 let secure: Host
+let visitors: Visitors
 let context: BrowserContext
 let page: Page
 let complaints: string[]
@@ -37,6 +39,7 @@ beforeAll(async () => {
   browser = await launchBrowser({
     hosts: { 'photos.example': await listen(tls), 'rp.example': rp.address, 'first.example': rp.address },
   })
+  visitors = new Visitors(browser, listenTo)
 })
 
 afterAll(async () => {
@@ -53,7 +56,7 @@ beforeEach(async () => {
   await freshBrowser()
 })
 
-afterEach(() => context.close())
+afterEach(() => visitors.leave())
 
 describe.each([
   ['http://localhost', () => ({ host: local, origin: local.origin })],
@@ -252,11 +255,14 @@ describe('control: where our pages had form-action', () => {
 })
 
 async function freshBrowser() {
-  await context?.close()
-  context = await browser.newContext({ ignoreHTTPSErrors: true })
-  page = await context.newPage()
-  page.setDefaultTimeout(30_000)
-  page.on('console', (message) => {
+  await visitors.leave()
+  const visitor = await visitors.arrive()
+  context = visitor.context
+  page = visitor.page
+}
+
+function listenTo(to: Page) {
+  to.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
   })
 }

@@ -1,4 +1,13 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import type { Page } from 'playwright-core'
+
+/** As text, for the page: what is loaded here as well costs more than it does there. */
+const axe = readFileSync(path.resolve(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8')
+
+/** A folder to keep pictures of all pages in, for people to look at. */
+const pictures = process.env.SCREENSHOTS
+if (pictures) mkdirSync(pictures, { recursive: true })
 
 /** Elements that none of our pages has. Only markup that was let in can make them. */
 export function markup(page: Page): Promise<string[]> {
@@ -7,10 +16,38 @@ export function markup(page: Page): Promise<string[]> {
   })
 }
 
-/** What axe finds; it has to be on the page. */
+/** What is on the page although nobody may bring it there: elements of `markup`, addresses that are scripts, templates that were run. */
+export function injected(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`[
+    ...[...document.querySelectorAll('svg, script, img, iframe, [onload]')].map(({ localName }) => localName),
+    ...[...document.querySelectorAll('[href^="javascript:"], [action^="javascript:"]')].map(({ outerHTML }) => outerHTML),
+    ...document.documentElement.outerHTML.match(/1234321/g) ?? [],
+  ]`)
+}
+
+/** What axe finds, told in words on the page itself: its whole report costs four times as much. */
 export async function findings(page: Page): Promise<string[]> {
-  const { violations } = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; nodes: { html: string }[] }[]
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe)
+  return page.evaluate<string[]>(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
+    violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`)
+}
+
+/** In light and dark, on a phone and on a desk axe finds nothing, and nothing has to be scrolled sideways. */
+export async function expectGoodLooks(page: Page, name: string): Promise<void> {
+  const usual = page.viewportSize()
+  const found: string[] = []
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [375, 1280]) {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize({ width, height: 800 })
+      found.push(...(await findings(page)))
+      const file = `${name}-${colorScheme}-${width}.png`
+      if (pictures) await page.screenshot({ path: path.join(pictures, file), fullPage: true })
+    }
   }
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+  expect(found).toEqual([])
+  await page.setViewportSize({ width: 320, height: 600 })
+  const needed = await page.evaluate('document.documentElement.scrollWidth')
+  if (usual !== null) await page.setViewportSize(usual)
+  expect(needed).toBeLessThanOrEqual(320)
 }

@@ -1,19 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import axe from 'axe-core'
 import ejs from 'ejs'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import type { OAuthProviderOptions } from '../../lib/index.js'
 import { launchBrowser } from '../support/chromium.js'
 import { clients } from '../support/clients.js'
-import { authorizeUrl, callApi, redeem } from '../support/flow.js'
+import { authorizeUrl, callApi, getTokens, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
-import { findings, markup } from './page-checks.js'
+import { expectGoodLooks, findings, injected, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
-
-/** A folder to keep pictures of all pages in, for people to look at. */
-const pictures = process.env.SCREENSHOTS
+import { Visitors } from './visitors.js'
 
 const PAYLOAD = `"><svg onload=alert(1)><script>alert(2)</script>'-alert(3)-'<%=1111*1111%>\${1111*1111}{{1111*1111}}#{1111*1111}`
 const HOSTILE_URI = 'https://rp.example/"><svg/onload=alert(4)>'
@@ -26,6 +24,21 @@ const scopes = {
   hostile: { description: PAYLOAD, required: false },
   long: LONG,
 }
+
+const authorizationDetails = {
+  payment: {
+    schema: {
+      properties: { amount: { type: 'string' }, to: { type: 'string' } },
+      required: ['amount', 'to'],
+    },
+    description: ({ amount, to }) => `Pay ${amount} to ${to}`,
+  },
+  accounts: { schema: {}, description: 'See the balance of your accounts, and what you spend' },
+} satisfies OAuthProviderOptions['authorizationDetails']
+
+const details = (...list: { type: string; amount?: string; to?: string }[]) => ({
+  authorization_details: JSON.stringify(list),
+})
 
 const longCallback = `https://${LONG.slice(0, 60)}.${LONG.slice(0, 60)}.example/cb`
 
@@ -53,6 +66,7 @@ const ownClients = [
 let rp: RelyingParty
 let browser: Browser
 let host: Host
+let visitors: Visitors
 let context: BrowserContext
 let page: Page
 let complaints: string[]
@@ -60,7 +74,7 @@ let complaints: string[]
 beforeAll(async () => {
   rp = await startRelyingParty()
   browser = await launchBrowser({ hosts: { 'rp.example': rp.address } })
-  if (pictures) mkdirSync(pictures, { recursive: true })
+  visitors = new Visitors(browser, listen)
 })
 
 afterAll(async () => {
@@ -75,7 +89,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await context.close()
+  await visitors.leave()
   await host.close()
 })
 
@@ -243,7 +257,7 @@ describe('deciding', () => {
     await signIn('alice')
     await page.goto(request('printer', 'read write share'))
     await page.getByLabel('Change your things').uncheck()
-    await signIn('alice', await context.newPage())
+    await signIn('alice')
     await press('Approve')
     expect(await page.getByRole('alert').textContent()).toContain('please decide again')
     expect(rp.arrivals).toEqual([])
@@ -270,7 +284,7 @@ describe('deciding', () => {
   test('UI-04 somebody else who has signed in meanwhile is shown the page with their own name', async () => {
     await signIn('alice')
     await page.goto(request('printer'))
-    await signIn('bob', await context.newPage())
+    await signIn('bob')
     await press('Approve')
     expect(await text()).toContain('Signed in as Bob')
     expect(rp.arrivals).toEqual([])
@@ -293,8 +307,9 @@ describe('deciding', () => {
   })
 
   test('Withdraw ends that application alone', async () => {
-    const kept = await connect('conf', 'bob')
-    const ended = await connect('printer', 'bob')
+    const kept = await connect('conf')
+    const ended = await connect('printer')
+    await signIn('alice')
     await page.goto(`${host.issuer}/authorized-applications`)
     await leave(() => page.getByRole('button', { name: 'Withdraw access The Print Shop' }).click())
     expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['Confidential'])
@@ -321,6 +336,13 @@ describe('looks', () => {
       async () => {
         await connect('printer')
         await page.goto(request('printer', 'read', { prompt: 'consent' }))
+      },
+    ],
+    [
+      'consent-details',
+      () => {
+        const payment = { type: 'payment', amount: '45.00 EUR', to: 'Merchant A' }
+        return page.goto(request('printer', 'read write', details(payment, { type: 'accounts' })))
       },
     ],
     ['consent-loopback', () => page.goto(request('nat', 'read write', { redirect_uri: rp.loopback }))],
@@ -374,7 +396,7 @@ describe('looks', () => {
       async () => {
         await connect('printer')
         await page.goto(`${host.issuer}/authorized-applications`)
-        await signIn('alice', await context.newPage())
+        await signIn('alice')
         await press('Withdraw access')
       },
     ],
@@ -383,29 +405,11 @@ describe('looks', () => {
   test.each(pages)('axe finds nothing on %s, and nothing has to be scrolled sideways', async (name, go) => {
     await signIn('alice')
     await go()
-    await page.evaluate(axe.source)
-    const found: string[] = []
-    for (const colorScheme of ['light', 'dark'] as const) {
-      for (const width of [375, 1280]) {
-        await page.emulateMedia({ colorScheme })
-        await page.setViewportSize({ width, height: 800 })
-        found.push(...(await findings(page)))
-        if (pictures) {
-          await page.screenshot({
-            path: path.join(pictures, `${name}-${colorScheme}-${width}.png`),
-            fullPage: true,
-          })
-        }
-      }
-    }
-    expect(found).toEqual([])
-    await page.setViewportSize({ width: 320, height: 600 })
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320)
+    await expectGoodLooks(page, name)
   })
 
   test('control: axe finds fault with a page that has no heading and no landmark', async () => {
     await page.goto(`${host.origin}/login`)
-    await page.evaluate(axe.source)
     expect((await findings(page)).join()).toMatch(
       /page-has-heading-one.*landmark-one-main|landmark-one-main.*page-has-heading-one/s,
     )
@@ -424,6 +428,13 @@ describe('what others wrote is text', () => {
     for (const part of [page.locator('.account'), page.getByRole('group')]) {
       expect(await part.textContent()).toContain(PAYLOAD)
     }
+    expect(await markup(page)).toEqual([])
+
+    const payment = { type: 'payment', amount: PAYLOAD, to: '\u202egnissim eht' }
+    await page.goto(request('hostile', 'read', details(payment)))
+    expect(await page.getByRole('region', { name: 'It wants to' }).textContent()).toContain(
+      `Pay ${PAYLOAD} to`,
+    )
     expect(await markup(page)).toEqual([])
 
     await page.goto(request('hostile', 'read hostile', { redirect_uri: 'https://rp.example/stay' }))
@@ -467,9 +478,7 @@ describe('what others wrote is text', () => {
         expect([host.origin, 'https://rp.example']).toContain(new URL(page.url()).origin)
         if (!page.url().startsWith(host.origin)) continue
         shown.add(parameter)
-        expect(await markup(page)).toEqual([])
-        expect(await page.locator('[href^="javascript:"], [action^="javascript:"]').count()).toBe(0)
-        expect(await page.content()).not.toContain('1234321')
+        expect(await injected(page)).toEqual([])
       }
     }
     expect([...shown]).toEqual(expect.arrayContaining(['client_id', 'redirect_uri', 'state', 'login_hint']))
@@ -560,7 +569,7 @@ describe('pages of the host', () => {
 async function start(options: HostOptions['provider'] = {}): Promise<Host> {
   return startHost({
     before: mountLoginPage,
-    provider: { scopes, clients: [...clients, ...ownClients], ...options },
+    provider: { scopes, authorizationDetails, clients: [...clients, ...ownClients], ...options },
   })
 }
 
@@ -569,16 +578,18 @@ async function restart(options: HostOptions['provider']) {
   host = await start(options)
 }
 
-async function open(options: BrowserContextOptions = {}) {
-  await context?.close()
-  context = await browser.newContext({ ignoreHTTPSErrors: true, reducedMotion: 'reduce', ...options })
-  page = await context.newPage()
-  page.setDefaultTimeout(30_000)
+async function open(options?: BrowserContextOptions) {
   complaints = []
-  page.on('console', (message) => {
+  const visitor = await visitors.arrive(options)
+  context = visitor.context
+  page = visitor.page
+}
+
+function listen(to: Page) {
+  to.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text())
   })
-  page.on('dialog', (dialog) => {
+  to.on('dialog', (dialog) => {
     complaints.push(`a script ran: ${dialog.message()}`)
     dialog.dismiss()
   })
@@ -588,18 +599,14 @@ function request(client: string, scope = 'read', params: Record<string, string> 
   return authorizeUrl(host, { client, params: { scope, ...params } })
 }
 
-async function signIn(user: string, on = page) {
-  await on.goto(`${host.origin}/login`)
-  await on.getByLabel('User').fill(user)
-  await leave(() => on.getByRole('button', { name: 'Sign in' }).click(), on)
+/** Signs in, in whichever tab. The login page itself is for the tests whose way leads over it. */
+async function signIn(user: string) {
+  await context.request.post(`${host.origin}/login`, { form: { user }, maxRedirects: 0 })
 }
 
-/** Signs in, approves, and answers the access token. */
-async function connect(client: string, user?: string): Promise<string> {
-  if (user !== undefined) await signIn(user)
-  await page.goto(request(client))
-  await press('Approve')
-  return (await redeem(host, arrivedCode(), { client })).body.access_token
+/** What an approval of before has left; answers the access token. */
+async function connect(client: string, user = 'alice'): Promise<string> {
+  return (await getTokens(host, { client, user })).access_token
 }
 
 const press = (name: string) => leave(() => page.getByRole('button', { name }).click())

@@ -91,7 +91,7 @@ test('understands every error of the token endpoint by its code', async () => {
   const resource = 'https://elsewhere.example'
   await expect(refused({ resource })).rejects.toMatchObject({ error: 'invalid_target' })
   await expect(openid.clientCredentialsGrant(config)).rejects.toMatchObject({
-    error: 'unsupported_grant_type',
+    error: 'unauthorized_client',
   })
   await expect(openid.refreshTokenGrant(config, 'unknown')).rejects.toMatchObject({ error: 'invalid_grant' })
   expect((await openid.refreshTokenGrant(config, token)).scope).toBe('read write')

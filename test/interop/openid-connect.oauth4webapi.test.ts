@@ -270,7 +270,7 @@ test('notices the ID token of another request', async () => {
 test.each([
   ['login_required', { prompt: 'none' }, 'nobody'],
   ['invalid_request', { prompt: 'none login' }, undefined],
-  ['request_not_supported', { request: 'e30.e30.' }, undefined],
+  ['invalid_request_object', { request: 'e30.e30.' }, undefined],
   ['request_uri_not_supported', { request_uri: 'https://rp.example/request' }, undefined],
   ['login_required', { prompt: 'none', max_age: '1' }, undefined],
 ] as const)('understands %s', async (error, params, user) => {

@@ -7,6 +7,8 @@ import { openStore } from '../../lib/store/open.js'
 import { SqliteStore } from '../../lib/store/sqlite.js'
 import type { Store } from '../../lib/store/store.js'
 import { type Agent, inputValue, type Page } from '../support/agent.js'
+import { assertion } from '../support/assertions.js'
+import { clients, pkjKey } from '../support/clients.js'
 import { type FaultyStore, faultyStore, INTERNALS, type Manner } from '../support/faults.js'
 import {
   authorizeUrl,
@@ -15,16 +17,22 @@ import {
   destination,
   getCode,
   getTokens,
+  postToken,
   redeem,
   refresh,
   signedIn,
   toConsent,
 } from '../support/flow.js'
-import { type Host, startHost } from '../support/host.js'
+import { type Host, startHost, type User } from '../support/host.js'
 
 const OPERATIONS = Object.getOwnPropertyNames(SqliteStore.prototype).filter(
   (name) => name !== 'constructor',
 ) as (keyof Store)[]
+
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const STAFF = 'https://staff.example'
+const { d: _private, ...pkjPublicKey } = pkjKey
 
 /** What any of the endpoints answers, in one shape. */
 interface Answer {
@@ -151,6 +159,32 @@ const requests: Record<
     },
     succeeds: expectInvalidGrant,
   },
+  'POST /token of a client for itself': {
+    async prepare(host) {
+      return () => json(postToken(host, { grant_type: 'client_credentials' }, { client: 'service' }))
+    },
+    succeeds: expectAccessToken,
+  },
+  'POST /token with a token to be exchanged': {
+    async prepare(host) {
+      const { access_token } = await getTokens(host, { client: 'kept' })
+      const form = {
+        grant_type: TOKEN_EXCHANGE,
+        subject_token: access_token,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      }
+      return () => json(postToken(host, form, { client: 'service' }))
+    },
+    succeeds: expectAccessToken,
+  },
+  'POST /token with an assertion': {
+    async prepare(host) {
+      const signed = () => assertion(host, { client: STAFF, claims: { sub: 'alice' } })
+      const form = () => ({ grant_type: JWT_BEARER, assertion: signed() })
+      return () => json(postToken(host, form(), { client: 'service' }))
+    },
+    succeeds: expectAccessToken,
+  },
   'GET of the API': {
     async prepare(host) {
       const { access_token } = await getTokens(host, { client: 'kept' })
@@ -198,14 +232,32 @@ function expectTokens({ status, text }: Answer): void {
   })
 }
 
+function expectAccessToken({ status, text }: Answer): void {
+  expect(status).toBe(200)
+  expect(JSON.parse(text)).toMatchObject({ access_token: expect.any(String) })
+}
+
 function expectInvalidGrant({ status, text }: Answer): void {
   expect(status).toBe(400)
   expect(JSON.parse(text).error).toBe('invalid_grant')
 }
 
+/** A client that nobody is asked for. It is no client of the store, so that its own look-up fails for none of its requests. */
+const services: Partial<OAuthProviderOptions<User>> = {
+  clients: [
+    ...clients,
+    {
+      ...{ client_id: 'service', client_secret: 'service-secret', scope: 'read' },
+      grant_types: ['client_credentials', TOKEN_EXCHANGE, JWT_BEARER],
+    },
+  ],
+  tokenExchange: () => true,
+  trustedIssuers: { [STAFF]: { jwks: { keys: [pkjPublicKey] }, user: ({ sub }) => String(sub) } },
+}
+
 /** A host with a client in the store, so that clients are looked up there. */
 async function hostWith(store: NonNullable<OAuthProviderOptions['store']>): Promise<Host> {
-  const host = await startHost({ provider: { store } })
+  const host = await startHost({ provider: { ...services, store } })
   await host.oauth.clients.create({
     client_id: 'kept',
     client_secret: 'kept-secret',
@@ -240,6 +292,9 @@ describe('STOR-01 STOR-02 an operation of the store that fails', () => {
     ['POST /token with a refresh token', ['findClient', 'find', 'consume']],
     ['POST /token with a refresh token used long ago', ['findClient', 'find', 'revokeFamily']],
     ['POST /token of a user who is gone', ['revokeUser']],
+    ['POST /token of a client for itself', ['insert']],
+    ['POST /token with a token to be exchanged', ['find', 'findClient', 'insert']],
+    ['POST /token with an assertion', ['insert', 'saveGrant']],
     ['GET of the API', ['find']],
     ['GET /authorized-applications', ['listGrants', 'findClient']],
     ['POST /authorized-applications', ['revokeGrant']],

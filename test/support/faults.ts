@@ -1,8 +1,14 @@
+import { SqliteStore } from '../../lib/store/sqlite.js'
 import type { Store } from '../../lib/store/store.js'
 
 /** What a driver would say, and nobody outside may read. */
 export const INTERNALS =
   "connect ECONNREFUSED 10.9.8.7:5432 /var/lib/oauth.db 'SELECT hash FROM oauth_records'"
+
+/** All that a store can do. */
+export const OPERATIONS = Object.getOwnPropertyNames(SqliteStore.prototype).filter(
+  (name) => name !== 'constructor',
+) as (keyof Store)[]
 
 /** How an operation fails: by throwing, by rejecting, or by rejecting although it has been performed. */
 export type Manner = 'throws' | 'rejects' | 'answer lost'

@@ -66,6 +66,7 @@ const EVENTS = Object.keys({
   'code.issued': true,
   'code.reused': true,
   'token.issued': true,
+  'token.revoked': true,
   'token.refused': true,
   'request.refused': true,
   'refresh_token.reused': true,

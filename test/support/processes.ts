@@ -30,7 +30,7 @@ export interface Processes {
   close(): Promise<void>
 }
 
-/** Compiles the host into one file beside the templates and the packages, so that each process is up in a moment. */
+/** Compiles the host with its packages into one file beside the templates, so that each process is up in a moment. */
 export function prepareProcesses(): Processes {
   const folder = mkdtempSync(path.join(tmpdir(), 'oauth-processes-'))
   for (const name of ['node_modules', 'templates', 'package.json'])
@@ -42,7 +42,9 @@ export function prepareProcesses(): Processes {
     '--bundle',
     '--platform=node',
     '--format=esm',
-    '--packages=external',
+    '--external:better-sqlite3',
+    // What the packages that are no ES modules ask for.
+    "--banner:js=import * as module from 'node:module'; const require = module.createRequire(import.meta.url)",
     '--log-level=error',
     `--outfile=${script}`,
   ])

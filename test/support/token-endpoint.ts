@@ -4,7 +4,7 @@ import { encode, type Form } from './agent.js'
 import type { TokenResponse } from './flow.js'
 import type { Host } from './host.js'
 
-/** What a client gets that sends anything it likes to the token endpoint; `body` is undefined where the answer is not JSON. */
+/** What a client gets that sends anything it likes to the token endpoint, or to another one at `path`; `body` is undefined where the answer is not JSON. */
 export interface RawAnswer {
   readonly status: number
   readonly headers: Headers
@@ -14,9 +14,9 @@ export interface RawAnswer {
 
 export async function send(
   host: Host,
-  { query = '', ...init }: RequestInit & { query?: string } = {},
+  { path = '/token', query = '', ...init }: RequestInit & { path?: string; query?: string } = {},
 ): Promise<RawAnswer> {
-  const response = await fetch(`${host.issuer}/token${query}`, { method: 'POST', ...init })
+  const response = await fetch(`${host.issuer}${path}${query}`, { method: 'POST', ...init })
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, body: parse(text) }
 }
@@ -27,6 +27,7 @@ export function sendFrom(
   localAddress: string,
   form: Form,
   headers: Record<string, string> = {},
+  endpoint = '/token',
 ): Promise<RawAnswer> {
   const body = encode(form).toString()
   const { port } = new URL(host.origin)
@@ -36,7 +37,7 @@ export function sendFrom(
         host: '127.0.0.1',
         port,
         localAddress,
-        path: new URL(`${host.issuer}/token`).pathname,
+        path: new URL(host.issuer + endpoint).pathname,
         method: 'POST',
         headers: {
           'Content-Type': 'application/x-www-form-urlencoded',
@@ -70,6 +71,10 @@ export function expectRefusal(
   if (expectedStatus === 429) expect(headers.get('retry-after')).toMatch(/^[1-9][0-9]*$/)
 }
 
+/** A description says what to change, not only what is wrong. */
+export const REMEDY =
+  /\b(?:must|needs|or none|(?:ask|bring|connect|leave|make|poll|prove|redeem|send|separate|start|use) (?!of)\w+)\b/i
+
 /** CHECKS' TOK-01. */
 export function expectTokens({ status, headers, body }: RawAnswer | TokenResponse): void {
   expect({ status, error: body.error, description: body.error_description }).toEqual({ status: 200 })
@@ -79,7 +84,7 @@ export function expectTokens({ status, headers, body }: RawAnswer | TokenRespons
   expect(Number.isInteger(body.expires_in)).toBe(true)
   expect(body.expires_in).toBeGreaterThan(0)
   expect(body.expires_in).toBeLessThanOrEqual(3600)
-  expect(typeof body.scope).toBe('string')
+  expect(body.scope).toMatch(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/)
   const members = ['access_token', 'token_type', 'expires_in', 'refresh_token', 'scope']
   expect(Object.keys(body).filter((name) => !members.includes(name))).toEqual([])
   expect(Object.values(body)).not.toContain(null)

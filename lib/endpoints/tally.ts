@@ -1,0 +1,72 @@
+import { hash } from 'node:crypto'
+import { recordId } from '../record-id.js'
+import type { Runtime } from '../runtime.js'
+import type { FoundRecord } from '../store/records.js'
+
+/**
+ * Counts attempts of somebody in the store, so for every process, and for a while: in spans of time, of which the one before counts too. So
+ * in no stretch of time as long as a span are there more than are let in, wherever the spans begin.
+ */
+export class Tally {
+  readonly #store: Runtime['store']
+  readonly #subject: Buffer
+  readonly #now: number
+  /** Milliseconds. */
+  readonly #span: number
+  readonly #current: number
+
+  /** `subject`: what is counted, and whose. `span`: seconds. */
+  constructor({ store, now }: Pick<Runtime, 'store' | 'now'>, subject: string, span: number) {
+    this.#store = store
+    this.#subject = hash('sha256', `attempt\0${subject}`, 'buffer')
+    this.#now = now()
+    this.#span = span * 1000
+    this.#current = Math.floor(this.#now / this.#span)
+  }
+
+  /** Counts one more, and answers how many there were before; undefined, and not counted, where those are `most` already. */
+  async add(most = Number.POSITIVE_INFINITY): Promise<number | undefined> {
+    const earlier = countIn(await this.#find(this.#current - 1))
+    for (;;) {
+      const record = await this.#find(this.#current)
+      const count = countIn(record)
+      if (earlier + count >= most) return undefined
+      if (await this.#write(record, count + 1)) return earlier + count
+    }
+  }
+
+  /** Takes back what this tally has added. */
+  async takeBack(): Promise<void> {
+    for (;;) {
+      const record = await this.#find(this.#current)
+      if (record === undefined || (await this.#write(record, countIn(record) - 1))) return
+    }
+  }
+
+  /** Seconds until there are less than `most`; 0 where there are. */
+  async wait(most: number): Promise<number> {
+    const [earlier, count] = await Promise.all([this.#find(this.#current - 1), this.#find(this.#current)])
+    if (countIn(earlier) + countIn(count) < most) return 0
+    const free = this.#current + (countIn(count) < most ? 1 : 2)
+    return Math.ceil((free * this.#span - this.#now) / 1000)
+  }
+
+  async #find(span: number): Promise<FoundRecord | undefined> {
+    return this.#store.find(this.#idOf(span))
+  }
+
+  async #write(known: FoundRecord | undefined, count: number): Promise<boolean> {
+    const data = JSON.stringify(count)
+    if (known !== undefined) return this.#store.amend(known.id, known.data, data)
+    const id = this.#idOf(this.#current)
+    return this.#store.insert([{ id, kind: 'attempt', hash: this.#subject, data }])
+  }
+
+  #idOf(span: number): string {
+    return recordId((span + 2) * this.#span, this.#subject)
+  }
+}
+
+function countIn(record: FoundRecord | undefined): number {
+  return record === undefined ? 0 : JSON.parse(record.data)
+}

@@ -1,0 +1,61 @@
+import { findClient } from '../clients/find.js'
+import type { Runtime } from '../runtime.js'
+import type { Settings } from '../settings.js'
+import type { Client, FoundRecord } from '../store/records.js'
+import type { Store } from '../store/store.js'
+import { type DeviceData, deviceData } from '../tokens/device-code.js'
+import type { KeptUserCode, UserCodeData, UserCodeTrace } from '../tokens/user-code.js'
+
+/** A device that waits for somebody to decide. */
+export interface WaitingDevice extends KeptUserCode {
+  /** What it asks for. */
+  readonly device: DeviceData
+  readonly client: Client
+}
+
+/** A device about which somebody has decided. */
+export interface DecidedDevice {
+  readonly client: Pick<Client, 'name'>
+  readonly trace: UserCodeTrace
+}
+
+/** What a user code leads to. */
+export type Found =
+  | ({ readonly state: 'waiting' } & WaitingDevice)
+  | ({ readonly state: 'decided' } & DecidedDevice)
+  | { readonly state: 'expired' }
+  | { readonly state: 'client gone' }
+
+/** Users who are remembered to have been shown what a code asks for; the first of more are forgotten, and shown it again. */
+const MOST_SHOWN = 5
+
+/** What the device whose user code is kept here waits for, if it does. */
+export async function findDevice(runtime: Runtime, { code, record, data }: KeptUserCode): Promise<Found> {
+  const { store, now } = runtime
+  const waits = await store.find(data.device)
+  if (waits === undefined) return { state: 'expired' }
+  const device = deviceData(waits)
+  const client = await findClient(runtime, device.clientId)
+  if (record.trace !== undefined)
+    return { state: 'decided', client: client ?? { name: device.clientId }, trace: JSON.parse(record.trace) }
+  if (data.expiresAt <= now()) return { state: 'expired' }
+  if (client === undefined) return { state: 'client gone' }
+  return { state: 'waiting', code, record, data, device, client }
+}
+
+/** Notes who has been shown what a device asks for: nobody else's click counts. */
+export async function noteShown(store: Store, { record }: WaitingDevice, userId: string): Promise<void> {
+  let known: FoundRecord | undefined = record
+  while (known !== undefined && known.usedAt === undefined) {
+    const data: UserCodeData = JSON.parse(known.data)
+    if (data.shownTo.includes(userId)) return
+    const shownTo = [...data.shownTo, userId].slice(-MOST_SHOWN)
+    if (await store.amend(known.id, known.data, JSON.stringify({ ...data, shownTo }))) return
+    known = await store.find(known.id)
+  }
+}
+
+/** The page for devices; with a code, the one address of what it asks for, with nothing in it that would have to be encoded. */
+export function devicePath({ mount }: Pick<Settings, 'mount'>, code?: string): string {
+  return code === undefined ? `${mount}/device` : `${mount}/device/${code}`
+}

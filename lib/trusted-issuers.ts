@@ -1,0 +1,39 @@
+import { ConfigurationError } from './errors.js'
+import type { OAuthProviderOptions, TrustedIssuer } from './options.js'
+import { knownScopes, type Scope } from './scopes.js'
+import { anObject, aString, describe, refuseUnknown, wrong } from './validation.js'
+
+/** The issuers by their `iss`; whether their keys can be used is another matter (clients/issuer-keys.ts). */
+export function resolveTrustedIssuers(
+  given: OAuthProviderOptions['trustedIssuers'] = {},
+  { issuer, scopes }: { readonly issuer: string; readonly scopes: ReadonlyMap<string, Scope> },
+): ReadonlyMap<string, TrustedIssuer> {
+  const trusted = Object.entries(anObject('trustedIssuers', given))
+  const own = trusted.find(([name]) => name === issuer || name === '')
+  if (own !== undefined)
+    throw new ConfigurationError(
+      'trustedIssuers',
+      `names ${describe(own[0])}`,
+      'Name the iss of other issuers, which sign for their users.',
+    )
+  return new Map(trusted.map(([name, value]) => [name, trustedIssuer(name, value, scopes)]))
+}
+
+function trustedIssuer(name: string, given: TrustedIssuer, known: ReadonlyMap<string, Scope>): TrustedIssuer {
+  const option = `trustedIssuers['${name}']`
+  refuseUnknown(`${option}.`, anObject(option, given), ['jwks', 'jwksUri', 'user', 'scopes'])
+  const { jwks, jwksUri, scopes } = given
+  if ((jwks === undefined) === (jwksUri === undefined))
+    throw new ConfigurationError(
+      option,
+      jwks === undefined ? 'has no keys' : 'has both jwks and jwksUri',
+      'Pass its public keys as jwks, or where it publishes them as jwksUri.',
+    )
+  if (typeof given.user !== 'function')
+    throw wrong(`${option}.user`, given.user, 'Pass user: (claims) => the id of your user, or undefined.')
+  return {
+    ...(jwks === undefined ? { jwksUri: aString(`${option}.jwksUri`, jwksUri) ?? '' } : { jwks }),
+    ...(scopes !== undefined && { scopes: knownScopes(`${option}.scopes`, scopes, known) }),
+    user: given.user.bind(given),
+  }
+}
