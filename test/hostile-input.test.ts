@@ -1062,8 +1062,8 @@ test('ROB-10 thousands of mutated requests: no 5xx, nothing unhandled, no code o
     if (location !== '')
       expect(location).toMatch(/^(\/oauth\/|\/login\?return_to=\/oauth\/|https:\/\/rp\.example\/cb\?)/)
   }
-  for (let round = 0; round < 250; round++) await Promise.all(Array.from({ length: 16 }, one))
-  expect([...seen.values()].reduce((sum, count) => sum + count)).toBe(4000)
+  for (let round = 0; round < 150; round++) await Promise.all(Array.from({ length: 16 }, one))
+  expect([...seen.values()].reduce((sum, count) => sum + count)).toBe(2400)
   for (const status of [200, 303, 400, 401, 405]) expect(seen.get(status)).toBeGreaterThan(20)
   expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
 }, 60_000)
