@@ -61,7 +61,7 @@ export interface TrustedIssuer {
    * token and the grant have the `id` of the user object. `clientId` brought them. Default: none, so it has to be given.
    */
   user(
-    claims: Readonly<Record<string, unknown>>,
+    claims: { readonly iss: string; readonly sub: string; readonly [claim: string]: unknown },
     context: { readonly clientId: string },
   ): Awaitable<string | number | undefined>
   /** The scopes that can be had this way, of those that the client has registered. Default: all of these. */

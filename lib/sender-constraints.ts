@@ -11,14 +11,26 @@ export interface MtlsSettings {
 }
 
 export function resolveDpop(given: OAuthProviderOptions['dpop'] = {}): { readonly requireNonce: boolean } {
-  refuseUnknown('dpop.', anObject('dpop', given), ['requireNonce'])
+  refuseUnknown(
+    'dpop.',
+    anObject('dpop', given, 'Pass { requireNonce: true }, or leave it out: DPoP is on.'),
+    ['requireNonce'],
+  )
   return { requireNonce: aBoolean('dpop.requireNonce', given.requireNonce) ?? false }
 }
 
 export function resolveMtls(given: OAuthProviderOptions['mtls']): MtlsSettings | undefined {
   if (given === undefined) return undefined
-  refuseUnknown('mtls.', anObject('mtls', given), ['clientCertificateHeader', 'clientVerifyHeader'])
+  const remedy =
+    "Pass {} for Node's own TLS, or { clientCertificateHeader, clientVerifyHeader } behind a proxy."
+  refuseUnknown('mtls.', anObject('mtls', given, remedy), ['clientCertificateHeader', 'clientVerifyHeader'])
   const { clientCertificateHeader, clientVerifyHeader } = given
+  if (clientVerifyHeader !== undefined && clientVerifyHeader === clientCertificateHeader)
+    throw new ConfigurationError(
+      'mtls.clientVerifyHeader',
+      'is the header of the certificate',
+      'Name the one in which the proxy says whether it could verify it.',
+    )
   if (clientVerifyHeader !== undefined && clientCertificateHeader === undefined)
     throw new ConfigurationError(
       'mtls.clientVerifyHeader',

@@ -8,7 +8,9 @@ export function resolveTrustedIssuers(
   given: OAuthProviderOptions['trustedIssuers'] = {},
   { issuer, scopes }: { readonly issuer: string; readonly scopes: ReadonlyMap<string, Scope> },
 ): ReadonlyMap<string, TrustedIssuer> {
-  const trusted = Object.entries(anObject('trustedIssuers', given))
+  const trusted = Object.entries(
+    anObject('trustedIssuers', given, "Pass { 'https://issuer.example': { jwksUri, user } }."),
+  )
   const own = trusted.find(([name]) => name === issuer || name === '')
   if (own !== undefined)
     throw new ConfigurationError(

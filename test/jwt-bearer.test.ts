@@ -643,8 +643,8 @@ describe('the option trustedIssuers', () => {
     startHost({ provider: { ...more, trustedIssuers: trustedIssuers as Issuers } })
 
   test.each<[string, unknown, string, RegExp]>([
-    ['no object', 'https://staff.example', 'trustedIssuers', /Pass an object/],
-    ['a list', [ISSUER], 'trustedIssuers', /Pass an object/],
+    ['no object', 'https://staff.example', 'trustedIssuers', /jwksUri, user/],
+    ['a list', [ISSUER], 'trustedIssuers', /jwksUri, user/],
     ['an issuer without a name', { '': { jwks, user } }, 'trustedIssuers', /an empty string/],
     ['an issuer that is no object', { idp: true }, "trustedIssuers['idp']", /Pass an object/],
     ['no keys', { idp: { user } }, "trustedIssuers['idp']", /has no keys/],

@@ -767,11 +767,16 @@ describe('the option mtls', () => {
   })
 
   test.each<[string, unknown, RegExp]>([
-    ['no object', true, /mtls is true/],
+    ['no object', true, /mtls is true\. Pass \{\} for Node's own TLS/],
     ['an unknown member', { clientCertHeader: 'x' }, /mtls\.clientCertHeader is not known/],
     ['an empty header', { clientCertificateHeader: '' }, /mtls\.clientCertificateHeader/],
     ['what is no header', { clientCertificateHeader: 'X Client' }, /Pass the name of a header/],
     ['a verdict about nothing', { clientVerifyHeader: 'x-verify' }, /clientVerifyHeader stands without/],
+    [
+      'one header for both',
+      { clientCertificateHeader: 'x-cert', clientVerifyHeader: 'x-cert' },
+      /clientVerifyHeader is the header of the certificate/,
+    ],
   ])('refuses %s', async (_, mtls, message) => {
     await expect(refused(mtls)).rejects.toThrow(message)
   })

@@ -15,7 +15,7 @@ const TYPES = ['jwt', 'authorization-grant+jwt']
 /** An assertion that its issuer has signed for this server, and that is good now. */
 export interface VerifiedAssertion {
   readonly issuer: TrustedIssuer
-  readonly claims: JwtClaims
+  readonly claims: JwtClaims & { readonly iss: string; readonly sub: string }
   /** To be used up by whoever acts on it. */
   readonly use: SingleUse
 }
@@ -40,10 +40,10 @@ export async function verifiedAssertion(
   const { claims } = jwt
   const { iss } = claims
   const issuer = typeof iss === 'string' ? runtime.settings.trustedIssuers.get(iss) : undefined
-  if (issuer === undefined)
+  if (typeof iss !== 'string' || issuer === undefined)
     throw invalidGrant('iss of the assertion names no issuer that this server trusts.', 'assertion_issuer')
   checkHeader(jwt, keyAlgs(runtime.settings.profile))
-  checkClaims(claims, runtime.settings.issuer)
+  const sub = subjectFor(runtime.settings.issuer, claims)
   const expiresAt = endOfAssertion(claims, runtime.now())
   if (typeof expiresAt === 'string')
     throw invalidGrant(aboutTimes('assertion', expiresAt), `assertion_${expiresAt}`)
@@ -51,7 +51,7 @@ export async function verifiedAssertion(
   const problem = await new KeySearch(runtime, jwt).amongKeysOf(issuer)
   if (problem !== undefined) throw invalidGrant(KEY_PROBLEMS[problem], `assertion_${problem}`)
   // No client's id has a line break, so a client that authenticates with a JWT uses up none of an issuer's.
-  return { issuer, claims, use: { owner: `issuer\n${iss}`, jti, expiresAt } }
+  return { issuer, claims: { ...claims, iss, sub }, use: { owner: `issuer\n${iss}`, jti, expiresAt } }
 }
 
 /** `algs`: those with a key pair, for whoever can verify a MAC can make one. */
@@ -70,15 +70,15 @@ function checkHeader({ alg, typ, extended }: ClientJwt, algs: readonly string[])
     throw invalidGrant(`alg of the assertion must be one of: ${algs.join(' ')}`, 'assertion_algorithm')
 }
 
-/** RFC 7523 §3: whom it is for, and about whom. */
-function checkClaims({ aud, sub }: JwtClaims, issuer: string): void {
+/** RFC 7523 §3: about whom it is, for this server and nobody else. */
+function subjectFor(issuer: string, { aud, sub }: JwtClaims): string {
   if (!isForNobodyElse(aud, [issuer, `${issuer}/token`]))
     throw invalidGrant(
       `aud of the assertion must be ${issuer} or ${issuer}/token, and nothing else.`,
       'assertion_audience',
     )
-  if (typeof sub !== 'string' || sub === '')
-    throw invalidGrant('The assertion needs sub, the user as its issuer knows them.', 'assertion_subject')
+  if (typeof sub === 'string' && sub !== '') return sub
+  throw invalidGrant('The assertion needs sub, the user as its issuer knows them.', 'assertion_subject')
 }
 
 function jtiOf({ jti }: JwtClaims): string {
