@@ -1,4 +1,4 @@
-import { aboutTimes, endOfAssertion, isForNobodyElse } from '../keys/jwt-claims.js'
+import { aboutTimes, endOfAssertion, isForNobodyElse, isJti } from '../keys/jwt-claims.js'
 import type { JwtClaims } from '../keys/keys.js'
 import type { SingleUse } from '../single-use.js'
 import type { Client } from '../store/records.js'
@@ -23,6 +23,6 @@ export function checkAssertion(
   if (typeof expiresAt === 'string')
     throw invalidClient(aboutTimes('client_assertion', expiresAt), `assertion_${expiresAt}`)
   const { jti } = claims
-  if (typeof jti === 'string' && jti !== '' && jti.length <= 255) return { owner: client.id, jti, expiresAt }
+  if (isJti(jti)) return { owner: client.id, jti, expiresAt }
   throw invalidClient('The client_assertion needs a jti of 1 to 255 characters.', 'assertion_jti')
 }

@@ -1,5 +1,6 @@
 import type { OAuthError } from '../errors.js'
 import { type ClientJwt, readClientJwt } from '../keys/client-jwt.js'
+import { mayBeOfType } from '../keys/jwt-claims.js'
 import type { JwtClaims } from '../keys/keys.js'
 import type { Parameters } from '../parameters.js'
 import type { Client } from '../store/records.js'
@@ -85,7 +86,7 @@ function checkHeader({ typ, extended }: ClientJwt): void {
       'The client_assertion must have neither crit nor b64 nor zip in its header. Sign it without them.',
       'assertion_header',
     )
-  if (typ !== undefined && !(typeof typ === 'string' && TYPES.includes(typ.toLowerCase())))
+  if (!mayBeOfType(typ, TYPES))
     throw invalidClient(
       'typ of the client_assertion must be client-authentication+jwt or JWT, or left out.',
       'assertion_typ',

@@ -5,6 +5,7 @@ import { requestOf, type WaitingRequest } from '../requests/pushed.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { FoundRecord } from '../store/records.js'
+import { amendUnused } from '../tokens/amend.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf, mintHandle } from '../tokens/handle.js'
 
@@ -83,12 +84,10 @@ export async function note(
   { record }: PendingRequest,
   change: (state: Visit) => Partial<Pick<Visit, 'logins' | 'signedOut' | 'userId' | 'returnedAt'>>,
 ): Promise<void> {
-  let known: FoundRecord | undefined = record
-  while (known !== undefined && known.usedAt === undefined) {
+  await amendUnused(store, record, (known) => {
     const state: KeptState = JSON.parse(known.data)
-    if (await store.amend(known.id, known.data, JSON.stringify({ ...state, ...change(state) }))) return
-    known = await store.find(known.id)
-  }
+    return { ...state, ...change(state) }
+  })
 }
 
 function fingerprint(cookie: string): string {

@@ -1,8 +1,9 @@
 import { findClient } from '../clients/find.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
-import type { Client, FoundRecord } from '../store/records.js'
+import type { Client } from '../store/records.js'
 import type { Store } from '../store/store.js'
+import { amendUnused } from '../tokens/amend.js'
 import { type DeviceData, deviceData } from '../tokens/device-code.js'
 import type { KeptUserCode, UserCodeData, UserCodeTrace } from '../tokens/user-code.js'
 
@@ -45,14 +46,11 @@ export async function findDevice(runtime: Runtime, { code, record, data }: KeptU
 
 /** Notes who has been shown what a device asks for: nobody else's click counts. */
 export async function noteShown(store: Store, { record }: WaitingDevice, userId: string): Promise<void> {
-  let known: FoundRecord | undefined = record
-  while (known !== undefined && known.usedAt === undefined) {
+  await amendUnused(store, record, (known) => {
     const data: UserCodeData = JSON.parse(known.data)
-    if (data.shownTo.includes(userId)) return
-    const shownTo = [...data.shownTo, userId].slice(-MOST_SHOWN)
-    if (await store.amend(known.id, known.data, JSON.stringify({ ...data, shownTo }))) return
-    known = await store.find(known.id)
-  }
+    if (data.shownTo.includes(userId)) return undefined
+    return { ...data, shownTo: [...data.shownTo, userId].slice(-MOST_SHOWN) }
+  })
 }
 
 /** The page for devices; with a code, the one address of what it asks for, with nothing in it that would have to be encoded. */

@@ -2,7 +2,7 @@ import { MOST_KEYS } from '../clients/jwks.js'
 import { type KeyProblem, KeySearch } from '../clients/key-search.js'
 import { OAuthError } from '../errors.js'
 import { type ClientJwt, keyAlgs, readClientJwt } from '../keys/client-jwt.js'
-import { aboutTimes, endOfAssertion, isForNobodyElse } from '../keys/jwt-claims.js'
+import { aboutTimes, endOfAssertion, isForNobodyElse, isJti, mayBeOfType } from '../keys/jwt-claims.js'
 import type { JwtClaims } from '../keys/keys.js'
 import type { TrustedIssuer } from '../options.js'
 import type { Runtime } from '../runtime.js'
@@ -61,7 +61,7 @@ function checkHeader({ alg, typ, extended }: ClientJwt, algs: readonly string[])
       'The assertion must have neither crit nor b64 nor zip in its header. Sign it without them.',
       'assertion_header',
     )
-  if (typ !== undefined && !(typeof typ === 'string' && TYPES.includes(typ.toLowerCase())))
+  if (!mayBeOfType(typ, TYPES))
     throw invalidGrant(
       'typ of the assertion must be authorization-grant+jwt or JWT, or left out.',
       'assertion_typ',
@@ -82,7 +82,7 @@ function subjectFor(issuer: string, { aud, sub }: JwtClaims): string {
 }
 
 function jtiOf({ jti }: JwtClaims): string {
-  if (typeof jti === 'string' && jti !== '' && jti.length <= 255) return jti
+  if (isJti(jti)) return jti
   throw invalidGrant('The assertion needs a jti of 1 to 255 characters.', 'assertion_jti')
 }
 

@@ -6,6 +6,7 @@ import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
 import type { Store } from '../store/store.js'
 import { lineageOf } from '../tokens/access-token.js'
+import { amendUnused } from '../tokens/amend.js'
 import { type CodeData, codeData, codeExpiry } from '../tokens/code.js'
 import { findByHandle } from '../tokens/find.js'
 import { familyExpiry } from '../tokens/refresh-token.js'
@@ -94,14 +95,11 @@ async function checkVerifier(
 
 /** Each of any number of attempts at once is counted, or refused. */
 async function countWrongVerifier(store: Store, record: FoundRecord): Promise<void> {
-  let known: FoundRecord | undefined = record
-  while (known !== undefined && known.usedAt === undefined) {
+  await amendUnused(store, record, (known) => {
     const code = codeData(known)
     if (code.wrongVerifiers >= MOST_WRONG_VERIFIERS) throw tooManyWrongVerifiers()
-    const counted = JSON.stringify({ ...code, wrongVerifiers: code.wrongVerifiers + 1 })
-    if (await store.amend(known.id, known.data, counted)) return
-    known = await store.find(known.id)
-  }
+    return { ...code, wrongVerifiers: code.wrongVerifiers + 1 }
+  })
 }
 
 function tooManyWrongVerifiers(): OAuthError {

@@ -56,3 +56,13 @@ export function isForNobodyElse(aud: unknown, names: readonly string[]): boolean
 function milliseconds(date: unknown): number | undefined {
   return typeof date === 'number' && Number.isFinite(date) ? date * 1000 : undefined
 }
+
+/** Whether a `jti` tells a JWT apart from others, and is no longer than what is worth remembering (RFC 7519 §4.1.7). */
+export function isJti(jti: unknown): jti is string {
+  return typeof jti === 'string' && jti !== '' && jti.length <= 255
+}
+
+/** Whether a JWT says of itself that it is of one of these types, in lower case, or says nothing: none that was made for something else (RFC 8725 §3.11). */
+export function mayBeOfType(typ: unknown, types: readonly string[]): boolean {
+  return typ === undefined || (typeof typ === 'string' && types.includes(typ.toLowerCase()))
+}

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { isJti } from '../keys/jwt-claims.js'
 import type { JwtClaims } from '../keys/keys.js'
 import { invalidProof } from './refusal.js'
 import { namesUrl } from './target-url.js'
@@ -21,8 +22,7 @@ export function checkProofClaims(
   { method, url, accessToken }: ProvenRequest,
   now: number,
 ): { readonly jti: string; readonly expiresAt: number } {
-  if (typeof jti !== 'string' || jti === '' || jti.length > 255)
-    throw invalidProof('The DPoP proof needs a jti of 1 to 255 characters.', 'dpop_proof_jti')
+  if (!isJti(jti)) throw invalidProof('The DPoP proof needs a jti of 1 to 255 characters.', 'dpop_proof_jti')
   if (htm !== method)
     throw invalidProof(
       'htm of the DPoP proof must be the method of this request, in capitals.',

@@ -2,6 +2,7 @@ import { MOST_KEYS } from '../clients/jwks.js'
 import { type KeyProblem, KeySearch } from '../clients/key-search.js'
 import { OAuthError } from '../errors.js'
 import { type ClientJwt, keyAlgs, namesOfAlg, readClientJwt } from '../keys/client-jwt.js'
+import { mayBeOfType } from '../keys/jwt-claims.js'
 import type { JwtClaims } from '../keys/keys.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
@@ -47,7 +48,7 @@ function flawOfHeader(
       'The request object must have neither crit nor b64 nor zip in its header. Sign it without them.',
       'request_object_header',
     ]
-  if (typ !== undefined && !(typeof typ === 'string' && TYPES.includes(typ.toLowerCase())))
+  if (!mayBeOfType(typ, TYPES))
     return [
       'typ of the request object must be oauth-authz-req+jwt or JWT, or left out.',
       'request_object_typ',

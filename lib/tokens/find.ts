@@ -1,6 +1,6 @@
 import type { FoundRecord, RecordKind } from '../store/records.js'
 import type { Store } from '../store/store.js'
-import { isRecordOf, readHandle } from './handle.js'
+import { type Handle, isRecordOf, readHandle } from './handle.js'
 import { readJwtHandle } from './jwt-access-token.js'
 
 type RecordOf<Kind extends RecordKind> = FoundRecord & { readonly kind: Kind }
@@ -12,16 +12,23 @@ export async function findByHandle<Kind extends RecordKind>(
   value: string,
 ): Promise<RecordOf<Kind> | undefined> {
   const handle = readHandle(value) ?? (kind === 'access' ? readJwtHandle(value) : undefined)
-  if (handle === undefined) return undefined
-  const record = await store.find(handle.id)
-  if (record === undefined || record.kind !== kind || !isRecordOf(record, handle)) return undefined
-  return record as RecordOf<Kind>
+  return findAmong(store, [kind], handle)
 }
 
 /** The record of an access or refresh token, whichever it is; used, dead and expired ones included. */
 export async function findToken(
   store: Store,
   value: string,
-): Promise<RecordOf<'access'> | RecordOf<'refresh'> | undefined> {
-  return (await findByHandle(store, 'access', value)) ?? findByHandle(store, 'refresh', value)
+): Promise<RecordOf<'access' | 'refresh'> | undefined> {
+  return findAmong(store, ['access', 'refresh'], readHandle(value) ?? readJwtHandle(value))
+}
+
+async function findAmong<Kind extends RecordKind>(
+  store: Store,
+  kinds: readonly Kind[],
+  handle: Handle | undefined,
+): Promise<RecordOf<Kind> | undefined> {
+  const record = handle && (await store.find(handle.id))
+  if (handle === undefined || record === undefined || !isRecordOf(record, handle)) return undefined
+  return kinds.some((kind) => kind === record.kind) ? (record as RecordOf<Kind>) : undefined
 }
