@@ -1,6 +1,9 @@
 // Packages that ship ES modules only: Jest runs CommonJS, so they are compiled like our own files.
 const esmOnly = ['jose', 'oauth4webapi', 'openid-client']
 
+// Many short-lived objects: with more room for them the workers, which get the flags of this process, spend less time collecting.
+process.execArgv.push('--max-semi-space-size=64')
+
 export default {
   roots: ['<rootDir>/lib', '<rootDir>/test'],
   testMatch: ['**/*.test.ts'],

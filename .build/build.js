@@ -22,7 +22,17 @@ const common = {
 rmSync(dist, { recursive: true, force: true })
 
 await Promise.all([
-  build({ ...common, external: packages, format: 'esm', outdir: 'dist/esm' }),
+  build({
+    ...common,
+    // What the command line needs of the library lies in files that both load.
+    entryPoints: { ...common.entryPoints, cli: 'lib/cli/index.ts' },
+    splitting: true,
+    // Beside the entries: both find the templates from where they are.
+    chunkNames: 'part-[hash]',
+    external: packages,
+    format: 'esm',
+    outdir: 'dist/esm',
+  }),
   build({
     ...common,
     // jose has ES modules only, which a host's Jest cannot load: it is carried inside, with its licence.

@@ -28,6 +28,7 @@ try {
 
   Open ${printShop.url} and press "Sign in with Daylight Photos".
   Sign in as ${demoUsers.map(({ email, password }) => `${email}, password ${password}`).join('\n          or ')}
+  "Your apps" in the photo app is where its users register apps of their own; "Administration" is for Alice alone.
   Then sign out, at either of the two: you are signed out at both.
 `)
 } catch (error) {

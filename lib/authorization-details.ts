@@ -4,6 +4,7 @@ import { DESCRIBES, type Descriptions, isSettled, strangerIn, withDescriptions }
 import { ConfigurationError, OAuthError } from './errors.js'
 import type { AuthorizationDetail, AuthorizationDetailsOptions, OAuthProviderOptions } from './options.js'
 import { suggestion } from './suggestion.js'
+import type { Text } from './text.js'
 import { anArray, anObject, describe, method, refuseUnknown, wrong } from './validation.js'
 
 /** A type of details that the host declares (RFC 9396 §2.1). */
@@ -15,7 +16,7 @@ export interface AuthorizationDetailsType {
    *
    * @throws OAuthError `server_error` where the host's function gives none.
    */
-  readonly describe: (detail: AuthorizationDetail) => string
+  readonly describe: (detail: AuthorizationDetail, context: { readonly language: string }) => Text | string
 }
 
 const SENTENCE =
@@ -33,7 +34,7 @@ export function resolveAuthorizationDetails(
     const option = `authorizationDetails['${type}']`
     if (type === '') throw new ConfigurationError(option, 'has no name', 'Name the type: payment.')
     refuseUnknown(`${option}.`, anObject(option, value, SCHEMA), ['schema', 'description'])
-    types.set(type, { problem: check(ajv, option, value), describe: sentence(option, value) })
+    types.set(type, { problem: check(ajv, option, value), describe: sentence(type, option, value) })
   }
   return types
 }
@@ -142,18 +143,23 @@ function placeOf(place: readonly string[], names: ReadonlySet<string>): string {
   return steps.join('')
 }
 
-function sentence(option: string, value: AuthorizationDetailsOptions): AuthorizationDetailsType['describe'] {
+function sentence(
+  type: string,
+  option: string,
+  value: AuthorizationDetailsOptions,
+): AuthorizationDetailsType['describe'] {
   const { description } = value
-  if (typeof description === 'string' && description !== '') return () => description
+  if (typeof description === 'string' && description !== '')
+    return () => ({ key: `details.${type}`, otherwise: description })
   if (typeof description !== 'function') throw wrong(`${option}.description`, description, SENTENCE)
-  const describeDetail = method(value, 'description') as (detail: AuthorizationDetail) => unknown
-  return (detail) => {
+  const describeDetail = method(value, 'description') as (...given: unknown[]) => unknown
+  return (detail, context) => {
     try {
-      return aSentence(option, describeDetail(detail))
+      return aSentence(option, describeDetail(detail, context))
     } catch (cause) {
       // What the host's function says of its failure may hold what the user would have read.
-      const message = 'The server could not say what the application asks for.'
-      throw new OAuthError('server_error', message, { reason: 'details_description', cause })
+      const text = { key: 'error.details_description.message' }
+      throw new OAuthError('server_error', text, { reason: 'details_description', cause })
     }
   }
 }

@@ -1,4 +1,7 @@
+import { inEnglish, isBuiltIn } from './built-in-texts.js'
+import { type NamedClient, shownName } from './client-name.js'
 import { OutgoingError } from './outgoing/outgoing.js'
+import type { Text } from './text.js'
 
 /**
  * The error codes that may go over the wire: a closed list, each with the status it has at a machine endpoint.
@@ -21,6 +24,7 @@ const STATUS = {
   invalid_request_object: 400,
   invalid_request_uri: 400,
   invalid_scope: 400,
+  invalid_software_statement: 400,
   invalid_target: 400,
   invalid_token: 401,
   login_required: 400,
@@ -29,6 +33,7 @@ const STATUS = {
   server_error: 500,
   slow_down: 400,
   temporarily_unavailable: 503,
+  unapproved_software_statement: 400,
   unmet_authentication_requirements: 400,
   unauthorized_client: 400,
   unsupported_grant_type: 400,
@@ -70,10 +75,18 @@ export class OAuthError extends Error {
   readonly status: number
   /** Further response headers. Default: none. */
   readonly headers: Readonly<Record<string, string>>
+  /** What a page shows of it, in its own language. Default: `message`. */
+  readonly text: Text | undefined
 
-  /** `description` is public; characters that RFC 6749 §5.2 does not allow in it become apostrophes. */
-  constructor(code: ErrorCode, description: string, details: OAuthErrorDetails) {
-    super(printable(description), { cause: details.cause })
+  /**
+   * `description` is public: plain English, or a text of the pages, which is English here. Characters that RFC 6749 §5.2 does not allow in it
+   * become apostrophes.
+   */
+  constructor(code: ErrorCode, description: string | Text, details: OAuthErrorDetails) {
+    super(printable(typeof description === 'string' ? description : inEnglish(description)), {
+      cause: details.cause,
+    })
+    this.text = typeof description === 'string' ? undefined : description
     this.code = code
     this.reason = details.reason
     this.status = details.status ?? STATUS[code]
@@ -89,33 +102,67 @@ export class OAuthError extends Error {
 /** How much of a value from a request a page shows, in characters. */
 export const LONGEST_SHOWN = 500
 
+/** A fact on an error page. */
+export interface ErrorDetail {
+  readonly label: Text
+  readonly value: string
+  /** Whether the value is words of any language, and nothing in code. */
+  readonly words?: true
+}
+
+/** What an error page says. */
+export interface ErrorTexts {
+  /** Of its texts in the catalogue: `<key>.heading`, `<key>.message`, and where there is one `<key>.hint`. */
+  readonly key: string
+  readonly values?: Text['values']
+  /** In place of `<key>.message`. */
+  readonly message?: Text
+  /** What clients and logs are told, where that says more than the page. Default: the message in English. */
+  readonly description?: string
+  readonly details?: readonly ErrorDetail[]
+  readonly next?: { readonly url: string; readonly label: Text }
+}
+
+/** What a request said, as a page shows it: the beginning of it. */
+export function inRequest(name: string, value: string): ErrorDetail {
+  return { label: { key: 'error.label.in_request', values: { name } }, value: value.slice(0, LONGEST_SHOWN) }
+}
+
+/** Which client has sent a request. */
+export function anApplication(client: NamedClient): ErrorDetail {
+  return { label: { key: 'error.label.application' }, value: shownName(client), words: true }
+}
+
+/** What is wrong in the words of the specifications: clients are told nothing else, and a page has it in small print. */
+export function forDevelopers(description: string): Pick<ErrorTexts, 'description' | 'details'> {
+  return { description, details: [{ label: { key: 'error.label.problem' }, value: description }] }
+}
+
 /**
  * A refusal that no redirect may carry, because the client or its redirect URI is not proven (RFC 6749 §4.1.2.1).
  * It is shown to the person at the browser.
  */
 export class PageError extends OAuthError {
-  readonly heading: string
-  readonly hint: string | undefined
-  readonly details: readonly { readonly label: string; readonly value: string }[]
+  override readonly text: Text
+  readonly heading: Text
+  readonly hint: Text | undefined
+  readonly details: readonly ErrorDetail[]
   /** Where the user can go on from here. */
-  readonly next: { readonly url: string; readonly label: string } | undefined
+  readonly next: { readonly url: string; readonly label: Text } | undefined
   /** The client that sent the request, where it is known. */
   readonly clientId: string | undefined
 
   constructor(
     code: ErrorCode,
-    page: {
-      readonly heading: string
-      readonly message: string
-      readonly hint?: string
-      readonly details?: readonly { readonly label: string; readonly value: string }[]
-      readonly next?: { readonly url: string; readonly label: string }
-    },
+    page: ErrorTexts,
     details: OAuthErrorDetails & { readonly clientId?: string | undefined },
   ) {
-    super(code, page.message, details)
-    this.heading = page.heading
-    this.hint = page.hint
+    const { key, values = {} } = page
+    const message = page.message ?? { key: `${key}.message`, values }
+    super(code, page.description ?? message, details)
+    this.text = message
+    this.heading = { key: `${key}.heading`, values }
+    this.hint = isBuiltIn(`${key}.hint`) ? { key: `${key}.hint`, values } : undefined
     this.details = page.details ?? []
     this.next = page.next
     this.clientId = details.clientId
@@ -143,16 +190,18 @@ export class ConfigurationError extends Error {
 export function publicError(error: unknown): OAuthError {
   if (error instanceof OAuthError) return error
   if (error instanceof StoreUnavailableError) {
-    return new OAuthError('temporarily_unavailable', 'The server is busy. Try again in a moment.', {
-      reason: 'store_unavailable',
-      headers: { 'Retry-After': '1' },
-      cause: error,
-    })
+    return new OAuthError(
+      'temporarily_unavailable',
+      { key: 'error.store_unavailable.message' },
+      {
+        reason: 'store_unavailable',
+        headers: { 'Retry-After': '1' },
+        cause: error,
+      },
+    )
   }
-  return new OAuthError('server_error', 'The server could not complete the request.', {
-    reason: 'unexpected_error',
-    cause: error,
-  })
+  const text = { key: 'error.unexpected_error.message' }
+  return new OAuthError('server_error', text, { reason: 'unexpected_error', cause: error })
 }
 
 /** What failed here behind a refusal, for the event `server.error`. Undefined where nothing did: what the server of somebody else did is told with the refusal. */

@@ -15,3 +15,10 @@ export const GRANT_TYPES = {
   tokenExchange: { name: 'urn:ietf:params:oauth:grant-type:token-exchange', onlyConfidential: true },
   jwtBearer: { name: 'urn:ietf:params:oauth:grant-type:jwt-bearer', onlyConfidential: true },
 } as const satisfies Readonly<Record<string, GrantTypeRule>>
+
+/** Whether no user is asked for its tokens. */
+export function goesUnasked(grantType: string): boolean {
+  return Object.values(GRANT_TYPES).some(
+    ({ name, onlyConfidential }) => onlyConfidential && name === grantType,
+  )
+}

@@ -1,9 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Actor } from './actor.js'
-import type { AuthorizationDetail } from './options.js'
+import type { AuthorizationDetail, HostRequest } from './options.js'
 
 /** An Express middleware, of Express 4 and 5. */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+
+/** A method and not a function, so that `req` may be annotated with Express's `Request`: TypeScript compares parameters of methods in both directions. */
+interface RouteScopes {
+  of(req: HostRequest): string | readonly string[]
+}
+
+/**
+ * Says which scopes a request needs, for a route behind which there are many operations: `(req) => (req.body?.params?.name === 'delete_photo' ?
+ * 'photos photos:delete' : 'photos')`. It is asked before anything is known of who sends the request, and answers at once.
+ */
+export type ScopesOfRequest = RouteScopes['of']
 
 /** What `oauth.requireToken` takes beside the scopes. */
 export interface RequireTokenOptions {
@@ -28,6 +39,8 @@ interface AnyTokenAuth {
   readonly expiresAt: number
   /** The resource at which the token was accepted (RFC 8707). */
   readonly resource: URL
+  /** Where the metadata of that resource lie (RFC 9728 §3.1), for challenges of your own; those of the MCP SDK name it. */
+  readonly resourceMetadataUrl: string
   /** What was granted in detail (RFC 9396); undefined where nothing was. */
   readonly authorizationDetails?: readonly AuthorizationDetail[]
   /** Who acts with it, where that is not the client that the user allowed it (RFC 8693 §4.1). */

@@ -46,8 +46,10 @@ export interface AuthorizationDetail {
 export interface AuthorizationDetailsOptions {
   /** What details of this type may say beside `type`: a JSON Schema (2020-12) of an object. Members that it does not name are refused, within it too, unless it says `additionalProperties` or `unevaluatedProperties` there; an object of which it names no member may hold anything. No object may have a member `valueOf`, `toString` or `__proto__`. `format` is not known: use `pattern`. */
   readonly schema: Readonly<Record<string, unknown>>
-  /** The sentence on the consent page, or what makes one of a detail: `({ amount }) => 'Pay ' + amount`. It is text there, whatever is in it. */
-  readonly description: string | ((detail: AuthorizationDetail) => string)
+  /** The sentence on the consent page, or what makes one of a detail: `({ amount }) => 'Pay ' + amount`. It is text there, whatever is in it. `language`: that of the page (BCP 47). */
+  readonly description:
+    | string
+    | ((detail: AuthorizationDetail, context: { readonly language: string }) => string)
 }
 
 /** An issuer whose JWTs are taken as authorization grants (RFC 7523 §2.1). */
@@ -140,6 +142,98 @@ export interface Jwk {
   readonly 'x5t#S256'?: unknown
 }
 
+/** Whose software statements count (RFC 7591 §2.3): its public keys, as a JWK Set or where it publishes them, https. */
+export interface SoftwareStatementIssuer {
+  /** Its public keys, as a JWK Set (RFC 7517 §5). */
+  readonly jwks?: { readonly keys: readonly Jwk[] }
+  /** Where it publishes them instead, https. */
+  readonly jwksUri?: string
+}
+
+/** A method and not a function, so that `req` may be annotated with Express's `Request`. */
+interface MayRegister {
+  of(req: HostRequest): Awaitable<boolean>
+}
+
+/** Dynamic client registration (RFC 7591, RFC 7592). */
+export interface RegistrationOptions {
+  /** Who may register: anybody, or whom the function lets in, which sees the request and returns true or false. Whom it lets in it vouches for: such a client may have the grant types that ask no user (`client_credentials`, ...), which others may not. Default: only who has one of `initialAccessTokens`. */
+  readonly allow?: 'open' | MayRegister['of']
+  /** Tokens with which a client may register, as a Bearer token (RFC 7591 §1.2), whatever `allow` says; 32 or more letters, digits and `. _ ~ + / -` each. They vouch too, and do not count against `perMinute`. Default: none. */
+  readonly initialAccessTokens?: readonly string[]
+  /** Whether a client gets a token with which it can read, change and delete its registration (RFC 7592). The token of a public client ends as soon as somebody else registers the same metadata: both are one client then, which neither of them manages. Default: `true`. */
+  readonly management?: boolean
+  /** How many clients may be registered in a minute, in all processes. One network (an IPv4 address, or the first 64 bits of an IPv6 address, as `trust proxy` has it) may have a quarter of it, and 5 at least. Beyond it the answer is 429; whoever registers what is registered already gets in still. A client that changes itself does not count here; it may do so 10 times a minute. 1 to 1,000,000. Default: 60. */
+  readonly perMinute?: number
+  /** Whose software statements count, by their `iss` (RFC 7591 §2.3); what such a statement says wins over what the client says. Default: none, and a software statement is refused. */
+  readonly softwareStatementIssuers?: Readonly<Record<string, SoftwareStatementIssuer>>
+  /** Whether every registration has to bring a software statement. Default: `false`. */
+  readonly requireSoftwareStatement?: boolean
+}
+
+/** Clients whose id is the https URL at which their metadata lie (OAuth Client ID Metadata Document). */
+export interface ClientMetadataDocumentsOptions {
+  /** Which URLs: all, those at these hosts, or those for which the function says `true`. It is asked before anything is fetched. */
+  readonly allow: 'open' | readonly string[] | ((url: URL) => Awaitable<boolean>)
+  /** The longest document, in bytes, 1 to 65,536. Default: 5120. */
+  readonly sizeLimit?: number
+}
+
+/** What the option `mcp` says of the MCP server beside which the provider runs. */
+export interface McpOptions {
+  /** The path of the MCP endpoint on this host, or its URL: then all below it belongs to it, and tokens for it have its `scopes`. Default: `/mcp` where `scopes` is given; otherwise every path behind `requireToken` is a resource of its own. With the option `resources` it is one more of them, and has to be given: without it the start fails. */
+  readonly resource?: string
+  /** The scopes that mean something there; its metadata name them (RFC 9728 §2). Default: all of the option `scopes`. */
+  readonly scopes?: readonly string[]
+}
+
+/** How long the audit log is kept. */
+export interface AuditOptions {
+  /** For how long an entry is kept, in seconds, 1 to a hundred years. Default: 90 days. */
+  readonly keep?: number
+}
+
+/** What `onGrant` is told: a user has allowed a client something on the consent page or the device page. */
+export interface GrantNotice {
+  /** The user: the id that `currentUser` gave, as a string. */
+  readonly userId: string
+  /** The client. */
+  readonly clientId: string
+  /** What it is called, as the pages show it: that of a client which came by itself, or that a user made, is cut and cleared of what is not seen. It is text; escape it. */
+  readonly clientName: string
+  /** The grant, for `oauth.grants.revoke`. */
+  readonly grantId: string
+  /** What the user has just allowed. */
+  readonly scopes: readonly string[]
+  /** Whether the client had no access to this account before. */
+  readonly first: boolean
+  /** When. */
+  readonly at: Date
+  /** The network address of the user's browser, where the option `keepAddresses` is `true`. */
+  readonly address?: string
+}
+
+/** What `onReuse` is told: a code or a refresh token came a second time, so somebody may have stolen it; what came of it has been revoked. */
+export interface ReuseNotice {
+  /** The user for whom it had been issued. */
+  readonly userId: string
+  /** The client to which it had been issued. */
+  readonly clientId: string
+  /** What it is called, as the pages show it. It is text; escape it. */
+  readonly clientName: string
+  /** The grant that it came from. */
+  readonly grantId: string
+  /** What came a second time: a code (RFC 6749 §4.1.2) or a refresh token (RFC 9700 §4.14.2). */
+  readonly kind: 'code' | 'refresh_token'
+  /** When it came again. */
+  readonly at: Date
+  /** The network address from which it came again, where the option `keepAddresses` is `true`. */
+  readonly address?: string
+}
+
+/** Texts of the pages in one language: key to text. The keys are those of the files in `templates/messages/en` of this package; README says which section is of which page. */
+export type Messages = Readonly<Record<string, string>>
+
 /** How the user proved who they are (OpenID Connect Core §2). */
 export interface AuthContext {
   /** Authentication Context Class Reference, of values that you and the clients agree on. */
@@ -172,6 +266,14 @@ export interface ClientMetadata {
   readonly redirect_uris?: readonly string[]
   /** The name on the consent page. Default: the client's identifier. */
   readonly client_name?: string
+  /** An id that all versions of the software share (RFC 7591 §2). Kept, and shown to nobody. */
+  readonly software_id?: string
+  /** Its version (RFC 7591 §2). Kept, and shown to nobody. */
+  readonly software_version?: string
+  /** The id of the user who made it on the page `/applications`, and who may change it there, unless it has `skip_consent`. Default: none. */
+  readonly owner_id?: string
+  /** Whether you have looked at it: the pages say of a client that came by itself, or that a user made, that it is not verified until it is. Default: `false`; without meaning for clients that you have created. */
+  readonly verified?: boolean
   /** The client's home page, https. */
   readonly client_uri?: string
   /** The client's logo, https. The built-in pages show no remote images. */
@@ -260,7 +362,7 @@ export interface ClientMetadata {
   readonly skip_consent?: boolean
   /** `false` lets a client with a secret or a key leave PKCE out (RFC 7636), for libraries that cannot do it; refused with the option `profile`. Default: `true`. */
   readonly require_pkce?: boolean
-  /** A disabled client is treated as unknown: it gets no codes and tokens, introspection says that those which it has are inactive, and userinfo refuses them. Only `requireToken` goes on taking the access tokens that users allowed it until they expire; to end these too, delete the client. Default: `false`. */
+  /** A disabled client is treated as unknown: it gets no codes and tokens, introspection says that those which it has are inactive, and userinfo refuses them. Only `requireToken` goes on taking the access tokens that users allowed it until they expire; to end these too, call `grants.revokeClient`, as the page `/admin` does when a client is blocked there. Default: `false`. */
   readonly disabled?: boolean
 }
 
@@ -329,6 +431,13 @@ interface LoginUrl {
 
 /** The pages that can be overridden, each a file `<name>.ejs` in the folder `templates`. */
 export type PageName =
+  | 'admin'
+  | 'admin-audit'
+  | 'admin-client'
+  | 'admin-confirm'
+  | 'admin-user'
+  | 'application'
+  | 'applications'
   | 'consent'
   | 'error'
   | 'continue'
@@ -456,6 +565,46 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
 
   /** Lets `jwks_uri`, `sector_identifier_uri` and `backchannel_logout_uri` be at addresses that are not public, and http there. `true`: loopback and private ones (127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, ::1, fc00::/7). A list: exactly its addresses and CIDR ranges. For development; refused where NODE_ENV is production. Default: `false`. */
   readonly allowPrivateAddresses?: boolean | readonly string[]
+
+  /** Dynamic client registration at `/register` (RFC 7591): `'open'` to anybody, or to whom a function lets in, or with `RegistrationOptions`. Default: `false`; with the option `mcp` `'open'`. */
+  readonly registration?: false | 'open' | MayRegister['of'] | RegistrationOptions
+
+  /** Clients whose id is an https URL, at which their metadata lie (OAuth Client ID Metadata Document): all, those at these hosts, those for which a function says `true`, or with `ClientMetadataDocumentsOptions`. Default: `false`; with the option `mcp` `'open'`. */
+  readonly clientMetadataDocuments?:
+    | false
+    | 'open'
+    | readonly string[]
+    | ((url: URL) => Awaitable<boolean>)
+    | ClientMetadataDocumentsOptions
+
+  /** Turns on what MCP clients need: `registration` and `clientMetadataDocuments`, unless you say otherwise; with an object also the metadata of the MCP endpoint (MCP authorization, 2026-07-28). Default: `false`. */
+  readonly mcp?: boolean | McpOptions
+
+  /** Which users may register applications of their own on the page `/applications`, asked at every request; what is not `true` says no. Such applications prove themselves by a secret or are public, so it cannot stand with the option `profile`. Default: none, and the page is not there. */
+  applications?(user: User): Awaitable<boolean>
+
+  /** Which users may use the page `/admin`, on which all clients, grants and the audit log are seen and ended. Default: none, and the page is not there. */
+  admin?(user: User): Awaitable<boolean>
+
+  /** Is told that a user has allowed a client something, to mail them "a new app was connected". Nothing waits for it, and what it throws is told as `server.error`. */
+  onGrant?(notice: GrantNotice): unknown
+
+  /** Is told that a code or a refresh token was used twice. Nothing waits for it, and what it throws is told as `server.error`. */
+  onReuse?(notice: ReuseNotice): unknown
+
+  /**
+   * Texts of the pages: language (BCP 47) to key to text, over those of the folder `messages` in the option `templates`
+   * (`messages/<language>/<any name>.json`), over the built-in ones. Built in: `en`, `de`, `fr`, `es`, `ar`. What you leave out stays as it is; a
+   * language that is not built in falls back to English, and a regional one (`de-AT`) to its language first. `false` turns a language off. Of
+   * your own scopes: `scope.<name>`; of your types of `authorization_details` whose description is a string: `details.<type>`.
+   */
+  readonly messages?: Readonly<Record<string, Messages | false>>
+
+  /** The audit log: who allowed what to whom and when, tokens that were issued, refreshed, used twice and revoked, clients and keys that changed. Default: `{ keep: 90 days }`; `false` keeps none. */
+  readonly audit?: boolean | AuditOptions
+
+  /** Whether network addresses are kept: in the audit log, and from where a grant was last used, which its user sees. Default: `false`. */
+  readonly keepAddresses?: boolean
 
   /** The time in milliseconds since 1970, for tests that move it. Default: `Date.now`. */
   clock?(): number

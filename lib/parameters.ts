@@ -63,9 +63,8 @@ export class Parameters {
   refuseRepeated(names: readonly string[]): void {
     const repeated = names.find((name) => this.isRepeated(name))
     if (repeated === undefined) return
-    throw new OAuthError('invalid_request', `${repeated} was sent more than once. Send it once.`, {
-      reason: 'parameter_repeated',
-    })
+    const text = { key: 'error.parameter_repeated.message', values: { name: repeated } }
+    throw new OAuthError('invalid_request', text, { reason: 'parameter_repeated' })
   }
 
   /** The parameters as a query, repeated ones included. */
@@ -83,7 +82,6 @@ function append(values: Map<string, string[]>, name: string, value: string): voi
 }
 
 function tooManyParameters(): OAuthError {
-  return new OAuthError('invalid_request', `A request may have at most ${MOST_PARAMETERS} parameters.`, {
-    reason: 'too_many_parameters',
-  })
+  const text = { key: 'error.too_many_parameters.message', values: { most: String(MOST_PARAMETERS) } }
+  return new OAuthError('invalid_request', text, { reason: 'too_many_parameters' })
 }

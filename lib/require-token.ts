@@ -4,8 +4,10 @@ import { covers, guardedAs, scopesAt } from './authorization/resource.js'
 import { challenge, statusAtResource } from './bearer/challenge.js'
 import { insufficientScope, type LiveToken, liveToken, withoutUser } from './bearer/check.js'
 import { checkHolder, isForAnybody } from './bearer/holder.js'
+import { neededScopes } from './bearer/needed-scopes.js'
 import { type PresentedToken, presentedToken } from './bearer/presented.js'
 import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } from './errors.js'
+import { addressOf } from './http/address.js'
 import { repeatsAuthorization } from './http/authorization-header.js'
 import { refuseAtHost } from './http/machine.js'
 import { senderOf } from './http/sender.js'
@@ -13,16 +15,22 @@ import type {
   ClientTokenAuth,
   Middleware,
   RequireTokenOptions,
+  ScopesOfRequest,
   TokenAuth,
   UserTokenAuth,
 } from './middleware.js'
 import { optional } from './optional.js'
 import type { Possession } from './possession/possession.js'
 import type { Runtime } from './runtime.js'
-import { knownScopes } from './scopes.js'
 import type { Settings } from './settings.js'
-import { noteUse } from './tokens/use.js'
+import { noteUseBy } from './tokens/use.js'
 import { aBoolean, anObject, describe, refuseUnknown } from './validation.js'
+
+/** What the guard of a route is made of. */
+export type Guard = readonly [
+  scopes?: string | readonly string[] | ScopesOfRequest,
+  options?: RequireTokenOptions,
+]
 
 /**
  * Lets a request pass that carries a live access token for this resource with all these scopes (RFC 6750), from who holds what the token
@@ -33,26 +41,21 @@ import { aBoolean, anObject, describe, refuseUnknown } from './validation.js'
 export function requireToken(
   runtime: Runtime,
   possession: Possession,
-  needed: readonly [scopes?: string | readonly string[], options?: RequireTokenOptions],
+  given: Guard,
   challenged: () => void,
 ): Middleware {
-  const [named = [], options = {}] = needed
-  const list = typeof named === 'string' ? named.split(' ').filter(Boolean) : named
-  // A name that turned out to be undefined must not open the route to every token.
-  if (needed.length === 1 && Array.isArray(list) && list.length === 0) {
-    throw new ConfigurationError(
-      'requireToken(scopes)',
-      'names no scope',
-      'Name one; or call requireToken() where any live token shall pass. Is the name misspelt?',
-    )
-  }
-  const scopes = [...knownScopes('requireToken(scopes)', list, runtime.settings.scopes)]
+  const [, options = {}] = given
+  const scopesOf = neededScopes(given, runtime.settings.scopes)
   const fixedResource = guardedResource(runtime.settings, options)
   const origin = fixedResource === undefined ? runtime.settings.origin : new URL(fixedResource).origin
+  const metadataUrl = metadataUrls()
+  const addressToKeep = runtime.settings.keepAddresses ? addressOf : nowhere
   const onlyUsers = aBoolean('requireToken(scopes, options).user', options.user)
   return async (req, res, next) => {
     const resource = fixedResource ?? resourceOf(runtime, req)
+    let scopes: readonly string[] = []
     try {
+      scopes = scopesOf(req)
       const presented = tokenOf(req)
       const live = await liveToken(runtime, presented.token, resource)
       const { confirmation } = live.data
@@ -60,7 +63,11 @@ export function requireToken(
         const addressed = { sender: senderOf(req, runtime.settings), url: urlOf(origin, req) }
         setHeaders(res, await checkHolder(possession, presented, confirmation, addressed))
       }
-      const auth = authOf(runtime, presented.token, live, scopes, resource)
+      const auth = authOf(runtime, presented.token, live, scopes, {
+        resource,
+        metadata: metadataUrl(resource),
+      })
+      noteUseBy(req, runtime, live.record, 'requireToken', addressToKeep)
       if (onlyUsers && auth.userId === undefined) throw withoutUser()
       ;(req as { auth?: TokenAuth }).auth = auth
     } catch (error) {
@@ -73,25 +80,27 @@ export function requireToken(
 function authOf(
   runtime: Runtime,
   token: string,
-  { record, data, expiresAt }: LiveToken,
+  { data, expiresAt }: LiveToken,
   scopes: readonly string[],
-  resource: string,
+  { resource, metadata }: { readonly resource: string; readonly metadata: string },
 ): TokenAuth {
   // A resource that knows some scopes only sees no others, whatever else the token is for.
   const granted = scopesAt(data.scopes, [resource], runtime.settings)
   if (!scopes.every((scope) => granted.includes(scope))) throw insufficientScope(scopes)
-  noteUse(runtime, record, 'requireToken')
   return {
     token,
     clientId: data.clientId,
     scopes: [...granted],
     expiresAt: Math.floor(expiresAt / 1000),
     resource: new URL(resource),
+    resourceMetadataUrl: metadata,
     ...optional('authorizationDetails', detailsAt(data.authorizationDetails, [resource], runtime.settings)),
     ...optional('actor', data.actor),
     ...whom(runtime, data.userId),
   }
 }
+
+const nowhere = () => undefined
 
 /** The user, or nobody where a client speaks for itself: an id that it shares with a user makes no user of it. */
 function whom(
@@ -192,10 +201,23 @@ function challengeFor(
   authorization: string | undefined,
   { scopes, resource }: { readonly scopes: readonly string[]; readonly resource: string },
 ): string {
-  const { origin, pathname } = new URL(resource)
-  const path = pathname === '/' ? '' : pathname
   return challenge(refusal, authorization, settings, {
     ...(scopes.length > 0 && { scope: scopes.join(' ') }),
-    resource_metadata: `${origin}/.well-known/oauth-protected-resource${path}`,
+    resource_metadata: metadataOf(resource),
   })
+}
+
+/** Says where the metadata of a resource lie. One guard mostly sees one resource, so that it is not worked out for each request. */
+function metadataUrls(): (resource: string) => string {
+  let last: { readonly resource: string; readonly url: string } | undefined
+  return (resource) => {
+    if (last?.resource !== resource) last = { resource, url: metadataOf(resource) }
+    return last.url
+  }
+}
+
+/** RFC 9728 §3.1 */
+function metadataOf(resource: string): string {
+  const { origin, pathname } = new URL(resource)
+  return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}`
 }

@@ -1,12 +1,14 @@
 import { ConfigurationError } from './errors.js'
 import type { ScopeOptions } from './options.js'
 import { suggestion } from './suggestion.js'
+import type { Text } from './text.js'
 import { aBoolean, anArray, anObject, describe, refuseUnknown } from './validation.js'
 
 /** A scope that clients may ask for. */
 export interface Scope {
   readonly name: string
-  readonly description: string
+  /** What the user reads of it. */
+  readonly description: Text
   readonly required: boolean
   readonly default: boolean
 }
@@ -15,17 +17,12 @@ export interface Scope {
  * The scopes of OpenID Connect (Core §3.1.2.1, §5.4, §11), which are there in every app. They say what the client gets to know of the
  * user, and mean nothing at an API.
  */
-const IDENTITY_SCOPES: Readonly<Record<string, string>> = {
-  openid: 'Sign you in with this account',
-  profile: 'See your name and your profile',
-  email: 'See your email address',
-  address: 'See your postal address',
-  phone: 'See your phone number',
-  offline_access: 'Keep this access while you are away',
-}
+const IDENTITY_SCOPES: readonly string[] = [
+  ...['openid', 'profile', 'email', 'address', 'phone', 'offline_access'],
+]
 
 export function isIdentityScope(name: string): boolean {
-  return Object.hasOwn(IDENTITY_SCOPES, name)
+  return IDENTITY_SCOPES.includes(name)
 }
 
 const SENTENCE = 'Give the sentence that the user reads: "See your photos".'
@@ -35,9 +32,9 @@ export function resolveScopes(
   given: Readonly<Record<string, string | ScopeOptions>>,
 ): ReadonlyMap<string, Scope> {
   const scopes = new Map(
-    Object.entries(IDENTITY_SCOPES).map(([name, description]): [string, Scope] => [
+    IDENTITY_SCOPES.map((name): [string, Scope] => [
       name,
-      { name, description, required: true, default: false },
+      { name, description: { key: `scope.${name}` }, required: true, default: false },
     ]),
   )
   for (const [name, value] of Object.entries(anObject('scopes', given))) {
@@ -56,7 +53,7 @@ export function resolveScopes(
     }
     scopes.set(name, {
       name,
-      description: scope.description,
+      description: { key: `scope.${name}`, otherwise: scope.description },
       required: aBoolean(`${option}.required`, scope.required) ?? true,
       default: aBoolean(`${option}.default`, scope.default) ?? false,
     })

@@ -1,5 +1,5 @@
 import { ConfigurationError } from './errors.js'
-import type { OAuthProviderOptions } from './options.js'
+import type { Features, OAuthProviderOptions } from './options.js'
 import type { Profile } from './profile.js'
 import { aBoolean, anObject, aString, refuseUnknown, wrong } from './validation.js'
 
@@ -10,13 +10,22 @@ export interface MtlsSettings {
   readonly clientVerifyHeader: string | undefined
 }
 
-export function resolveDpop(given: OAuthProviderOptions['dpop'] = {}): { readonly requireNonce: boolean } {
+export function resolveDpop(
+  given: OAuthProviderOptions['dpop'] = {},
+  { dpop: isOffered }: Pick<Features, 'dpop'>,
+): { readonly requireNonce: boolean } {
   refuseUnknown(
     'dpop.',
     anObject('dpop', given, 'Pass { requireNonce: true }, or leave it out: DPoP is on.'),
     ['requireNonce'],
   )
-  return { requireNonce: aBoolean('dpop.requireNonce', given.requireNonce) ?? false }
+  const requireNonce = aBoolean('dpop.requireNonce', given.requireNonce) ?? false
+  if (!requireNonce || isOffered) return { requireNonce }
+  throw new ConfigurationError(
+    'dpop.requireNonce',
+    'is true, and features.dpop is false',
+    'Take one of the two away.',
+  )
 }
 
 export function resolveMtls(given: OAuthProviderOptions['mtls']): MtlsSettings | undefined {

@@ -1,10 +1,21 @@
 import type { ServerResponse } from 'node:http'
+import { resolveApplications } from './applications.js'
+import { resolveAudit } from './audit-settings.js'
 import { type AuthorizationDetailsType, resolveAuthorizationDetails } from './authorization-details.js'
 import type { Awaitable } from './awaitable.js'
+import {
+  type DocumentSettings,
+  type RegistrationSettings,
+  resolveDocuments,
+  resolveRegistration,
+} from './client-sources.js'
 import { ConfigurationError } from './errors.js'
 import { requiresPushed, resolveFeatures } from './features.js'
 import { resolveIssuer } from './issuer.js'
 import { resolveLifetimes } from './lifetimes.js'
+import { type LoginUrlOf, resolveLoginUrl } from './login-url.js'
+import { type McpSettings, resolveMcp, withMcp } from './mcp.js'
+import { type Catalogues, loadCatalogues } from './messages.js'
 import type {
   AuthContext,
   Features,
@@ -12,7 +23,6 @@ import type {
   HostUser,
   Jwk,
   Lifetimes,
-  LoginHints,
   OAuthProviderOptions,
   SqliteDatabase,
   StaticClient,
@@ -25,7 +35,8 @@ import { longSecret, longSecrets, privateAddresses } from './secrets.js'
 import { type MtlsSettings, resolveDpop, resolveMtls } from './sender-constraints.js'
 import type { Store } from './store/store.js'
 import { resolveTrustedIssuers } from './trusted-issuers.js'
-import { anArray, aString, describe, method, oneOf, refuseUnknown } from './validation.js'
+import { defaultCurrentUser, userLookup } from './users.js'
+import { aBoolean, anArray, aString, describe, method, oneOf, refuseUnknown } from './validation.js'
 
 /** The options, checked and completed. Nothing looks at the options again after this. */
 export interface Settings {
@@ -43,7 +54,7 @@ export interface Settings {
   readonly currentUser: (req: HostRequest) => Awaitable<unknown>
   readonly authTime: ((req: HostRequest) => Awaitable<Date | number | undefined | null>) | undefined
   readonly authContext: ((req: HostRequest) => Awaitable<AuthContext | undefined>) | undefined
-  readonly loginUrl: (req: HostRequest, returnTo: string, hints: LoginHints) => string
+  readonly loginUrl: LoginUrlOf
   readonly logout: ((req: HostRequest, res: ServerResponse) => unknown) | undefined
   readonly claims:
     | ((
@@ -60,8 +71,10 @@ export interface Settings {
   readonly templates: string | undefined
   readonly render: OAuthProviderOptions['render'] | undefined
   readonly lifetimes: Lifetimes
-  /** By URL (RFC 8707). Empty: every URL on the issuer's origin is a resource. */
+  /** By URL (RFC 8707). */
   readonly resources: ReadonlyMap<string, Resource>
+  /** Whether every other URL on the issuer's origin is a resource too. */
+  readonly everyUrl: boolean
   readonly features: Features
   readonly authorizationDetails: ReadonlyMap<string, AuthorizationDetailsType>
   readonly requirePushedAuthorizationRequests: boolean
@@ -77,6 +90,19 @@ export interface Settings {
   readonly keys: readonly Jwk[] | undefined
   readonly pairwiseSalt: string | undefined
   readonly allowPrivateAddresses: boolean | readonly string[]
+  /** Undefined where no client can register itself. */
+  readonly registration: RegistrationSettings | undefined
+  /** Undefined where no id is a URL. */
+  readonly clientMetadataDocuments: DocumentSettings | undefined
+  readonly mcp: McpSettings | undefined
+  readonly applications: ((user: HostUser) => Awaitable<boolean>) | undefined
+  readonly admin: ((user: HostUser) => Awaitable<boolean>) | undefined
+  readonly onGrant: OAuthProviderOptions['onGrant'] | undefined
+  readonly onReuse: OAuthProviderOptions['onReuse'] | undefined
+  readonly messages: Catalogues
+  /** For how long the audit log is kept, in milliseconds. Undefined where there is none. */
+  readonly auditKeep: number | undefined
+  readonly keepAddresses: boolean
   readonly clock: () => number
 }
 
@@ -109,6 +135,16 @@ const OPTIONS: Record<keyof OAuthProviderOptions, true> = {
   keys: true,
   pairwiseSalt: true,
   allowPrivateAddresses: true,
+  registration: true,
+  clientMetadataDocuments: true,
+  mcp: true,
+  applications: true,
+  admin: true,
+  onGrant: true,
+  onReuse: true,
+  messages: true,
+  audit: true,
+  keepAddresses: true,
   clock: true,
 }
 
@@ -117,7 +153,7 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     throw new ConfigurationError('options', 'are missing', 'Call oauthProvider({ issuer, findUser }).')
   }
   refuseUnknown('', options, Object.keys(OPTIONS))
-  const { loginUrl = '/login', clients = [], store = 'oauth.db', lifetimes = {}, resources = {} } = options
+  const { loginUrl = '/login', clients = [], store = 'oauth.db', lifetimes = {} } = options
   const issuer = resolveIssuer(options.issuer)
   const findUser = method(options, 'findUser')
   if (findUser === undefined) {
@@ -127,6 +163,7 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
   const authorizationDetails = resolveAuthorizationDetails(options.authorizationDetails)
   const features = resolveFeatures(options.features)
   const profile = resolveProfile(options, features)
+  const mcp = resolveMcp(options.mcp, { origin: issuer.origin, scopes })
   const settings: Settings = {
     issuer: options.issuer,
     origin: issuer.origin,
@@ -148,11 +185,12 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     templates: aString('templates', options.templates),
     render: method(options, 'render'),
     lifetimes: resolveLifetimes(lifetimes, profile),
-    resources: resolveResources(resources, scopes, authorizationDetails),
+    resources: resolveResources(withMcp(options.resources, mcp), scopes, authorizationDetails),
+    everyUrl: Object.keys(options.resources ?? {}).length === 0,
     features,
     authorizationDetails,
     requirePushedAuthorizationRequests: requiresPushed(options, profile, features),
-    dpop: resolveDpop(options.dpop),
+    dpop: resolveDpop(options.dpop, features),
     mtls: resolveMtls(options.mtls),
     tokenExchange: method(options, 'tokenExchange'),
     trustedIssuers: resolveTrustedIssuers(options.trustedIssuers, { issuer: options.issuer, scopes }),
@@ -161,53 +199,19 @@ export function resolveSettings<User extends object>(options: OAuthProviderOptio
     keys: options.keys === undefined ? undefined : anArray('keys', options.keys),
     pairwiseSalt: longSecret(options, 'pairwiseSalt'),
     allowPrivateAddresses: privateAddresses(options.allowPrivateAddresses),
+    registration: resolveRegistration(options.registration, mcp),
+    clientMetadataDocuments: resolveDocuments(options.clientMetadataDocuments, mcp),
+    mcp,
+    applications: resolveApplications(options, profile) as Settings['applications'],
+    admin: method(options, 'admin') as Settings['admin'],
+    onGrant: method(options, 'onGrant'),
+    onReuse: method(options, 'onReuse'),
+    messages: loadCatalogues(options),
+    auditKeep: resolveAudit(options.audit),
+    keepAddresses: aBoolean('keepAddresses', options.keepAddresses) ?? false,
     clock: method(options, 'clock') ?? Date.now,
   }
   return Object.freeze(settings)
-}
-
-/** A lookup that says "none" in a way of its own, `[]` or `false`, must not pass for one that found somebody. */
-function userLookup(findUser: (id: string) => Awaitable<unknown>): Settings['findUser'] {
-  return async (id) => {
-    const user = await findUser(id)
-    if (user === undefined || user === null) return undefined
-    if (typeof user === 'object' && !Array.isArray(user)) return user
-    const forgotten = Array.isArray(user) ? '; did you forget [0] or .first()?' : '.'
-    throw new TypeError(
-      `oauthProvider: findUser gave ${describe(user)}. Give the user object, or undefined when there is none${forgotten}`,
-    )
-  }
-}
-
-function defaultCurrentUser(req: HostRequest): unknown {
-  const { user, session } = req as {
-    user?: { id?: unknown }
-    session?: { userId?: unknown; user?: { id?: unknown } }
-  }
-  return user?.id ?? session?.userId ?? session?.user?.id
-}
-
-function resolveLoginUrl(loginUrl: unknown): Settings['loginUrl'] {
-  if (typeof loginUrl === 'function') {
-    return (req, returnTo, hints) => {
-      const url: unknown = loginUrl(req, returnTo, hints)
-      if (typeof url === 'string' && url !== '') return url
-      throw new ConfigurationError('loginUrl', `gave ${describe(url)}`, 'Return the URL of your login page.')
-    }
-  }
-  if (typeof loginUrl !== 'string' || !/^(?:\/(?![/\\])|https?:\/\/)[^\s#\\]*$/.test(loginUrl)) {
-    throw new ConfigurationError(
-      'loginUrl',
-      `is ${describe(loginUrl)}`,
-      "Pass a path such as '/login', an http or https URL, or a function; a fragment (#) cannot be kept.",
-    )
-  }
-  const separator = loginUrl.includes('?') ? '&' : '?'
-  return (_req, returnTo, { loginHint }) => {
-    const hint = loginHint === undefined ? '' : `&login_hint=${encodeURIComponent(loginHint)}`
-    // Nothing in return_to is percent-encoded: login pages and their sanitizers drop what is.
-    return `${loginUrl}${separator}return_to=${returnTo}${hint}`
-  }
 }
 
 function resolveStore(store: Settings['store']): Settings['store'] {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from './errors.js'
-import type { OAuthProviderOptions, TrustedIssuer } from './options.js'
+import type { Jwk, OAuthProviderOptions, TrustedIssuer } from './options.js'
 import { knownScopes, type Scope } from './scopes.js'
 import { anObject, aString, describe, refuseUnknown, wrong } from './validation.js'
 
@@ -24,18 +24,29 @@ export function resolveTrustedIssuers(
 function trustedIssuer(name: string, given: TrustedIssuer, known: ReadonlyMap<string, Scope>): TrustedIssuer {
   const option = `trustedIssuers['${name}']`
   refuseUnknown(`${option}.`, anObject(option, given), ['jwks', 'jwksUri', 'user', 'scopes'])
-  const { jwks, jwksUri, scopes } = given
+  const { scopes } = given
+  const keys = publishedKeys(option, given)
+  if (typeof given.user !== 'function')
+    throw wrong(`${option}.user`, given.user, 'Pass user: (claims) => the id of your user, or undefined.')
+  return {
+    ...keys,
+    ...(scopes !== undefined && { scopes: knownScopes(`${option}.scopes`, scopes, known) }),
+    user: given.user.bind(given),
+  }
+}
+
+/** Where the keys of an issuer are: here, or where it publishes them. */
+interface IssuerKeys {
+  readonly jwks?: { readonly keys: readonly Jwk[] }
+  readonly jwksUri?: string
+}
+
+export function publishedKeys(option: string, { jwks, jwksUri }: IssuerKeys): IssuerKeys {
   if ((jwks === undefined) === (jwksUri === undefined))
     throw new ConfigurationError(
       option,
       jwks === undefined ? 'has no keys' : 'has both jwks and jwksUri',
       'Pass its public keys as jwks, or where it publishes them as jwksUri.',
     )
-  if (typeof given.user !== 'function')
-    throw wrong(`${option}.user`, given.user, 'Pass user: (claims) => the id of your user, or undefined.')
-  return {
-    ...(jwks === undefined ? { jwksUri: aString(`${option}.jwksUri`, jwksUri) ?? '' } : { jwks }),
-    ...(scopes !== undefined && { scopes: knownScopes(`${option}.scopes`, scopes, known) }),
-    user: given.user.bind(given),
-  }
+  return jwks === undefined ? { jwksUri: aString(`${option}.jwksUri`, jwksUri) ?? '' } : { jwks }
 }

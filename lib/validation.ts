@@ -59,10 +59,14 @@ export function anObject<T extends object>(option: string, value: T, remedy = 'P
 export function aNumber(
   option: string,
   value: number,
-  { least, most }: { readonly least: number; readonly most: number },
+  {
+    least,
+    most,
+    unit = 'whole seconds',
+  }: { readonly least: number; readonly most: number; readonly unit?: string },
 ): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw wrong(option, value, `Pass whole seconds from ${least} to ${most}.`)
+  throw wrong(option, value, `Pass ${unit} from ${least} to ${most}.`)
 }
 
 /** An id that a host passes: a string, a number, or what a database uses for one. */

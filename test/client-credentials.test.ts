@@ -392,6 +392,7 @@ describe('CC-04 a user whose id is that of the client', () => {
       scopes: ['read'],
       expiresAt: expect.any(Number),
       resource: `${host.origin}/api`,
+      resourceMetadataUrl: `${host.origin}/.well-known/oauth-protected-resource/api`,
       hasUserId: false,
       user: null,
     })
@@ -515,8 +516,8 @@ describe('CC-05 RFC 9700 §4.15 the id of a client is nobody else’s', () => {
 
   test.each([
     ['the id of a user', 'alice', /is the id of a user/],
-    ['an https URL', 'https://x', /is an https URL/],
-    ['one in capitals', 'HTTPS://rp.example/client', /is an https URL/],
+    ['an https URL without a path', 'https://x', /is a URL that has no path/],
+    ['one in capitals', 'HTTPS://rp.example/client', /is a URL that does not begin with https:/],
   ])('%s cannot be chosen', async (_, client_id, description) => {
     const created = host.oauth.clients.create({ ...metadata, client_id })
     await expect(created).rejects.toMatchObject({
@@ -527,7 +528,7 @@ describe('CC-05 RFC 9700 §4.15 the id of a client is nobody else’s', () => {
     expect(await host.oauth.clients.get(client_id)).toBeUndefined()
   })
 
-  test('nor an https URL among the options', async () => {
+  test('nor such a URL among the options', async () => {
     const provider = { clients: [{ ...metadata, client_id: 'https://x' }] }
     await expect(startHost({ provider })).rejects.toMatchObject({ option: 'clients[0].client_id' })
   })

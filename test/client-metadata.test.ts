@@ -76,7 +76,7 @@ describe('every field is kept, given back, and left as it is by an update of ano
   test('what is not named is not there', async () => {
     const { client_secret: _, ...created } = await host.oauth.clients.create({ redirect_uris: [CALLBACK] })
     expect(Object.keys(created).sort()).toEqual([
-      ...['client_id', 'client_name', 'disabled', 'grant_types', 'redirect_uris'],
+      ...['client_id', 'client_id_issued_at', 'client_name', 'disabled', 'grant_types', 'redirect_uris'],
       ...['require_pkce', 'response_types', 'skip_consent'],
     ])
   })

@@ -69,6 +69,7 @@ describe('create', () => {
     expect(created).toEqual({
       client_id: created.client_id,
       client_secret: created.client_secret,
+      client_id_issued_at: Math.floor(host.now() / 1000),
       client_name: 'Print Shop',
       redirect_uris: [CALLBACK],
       grant_types: ['authorization_code', 'refresh_token'],
@@ -126,9 +127,36 @@ describe('create', () => {
     const { client_id, client_secret } = await oauth.clients.create({ redirect_uris: [CALLBACK] })
     expect(host.events.at(-1)).toEqual({
       name: 'client.changed',
-      event: { clientId: client_id, change: 'created' },
+      event: { clientId: client_id, change: 'created', by: 'host' },
     })
     expect(JSON.stringify(host.events)).not.toContain(client_secret)
+  })
+})
+
+describe('resources that a client could look at no token of', () => {
+  const api = { grant_types: [], resources: ['https://elsewhere.example/api'] }
+
+  test('are refused, with the cure: those of a public client, and those of hosts for which there are no tokens', async () => {
+    const code = { code: 'invalid_client_metadata', reason: 'metadata_resources' }
+    const open = { ...api, token_endpoint_auth_method: 'none', resources: [`${host.origin}/api`] }
+    for (const metadata of [api, open])
+      await expect(oauth.clients.create(metadata)).rejects.toMatchObject(code)
+    await expect(oauth.clients.create(api)).rejects.toThrow(/elsewhere.*Add it to the option resources/)
+    await expect(oauth.clients.create(open)).rejects.toThrow(/public client.*Give it a secret or a key/)
+    const { client_id } = await oauth.clients.create({ ...api, resources: [`${host.origin}/api`] })
+    await expect(oauth.clients.update(client_id, { resources: api.resources })).rejects.toMatchObject(code)
+    const fixed = { ...api, client_id: 'api', client_secret: 'api-secret' }
+    await expect(startHost({ provider: { clients: [fixed] } })).rejects.toMatchObject({
+      option: 'clients[0].resources',
+    })
+  })
+
+  test('are taken where the option resources names that host', async () => {
+    const provider = { clients: [], resources: { 'https://elsewhere.example/': {} } }
+    const own = await startHost({ provider, api: false })
+    const { client_id } = await own.oauth.clients.create(api)
+    expect((await own.oauth.clients.get(client_id))?.resources).toEqual(api.resources)
+    await own.close()
   })
 })
 
@@ -566,7 +594,7 @@ describe('delete', () => {
     expect(await oauth.clients.delete(client_id)).toBe(true)
     expect(host.events.at(-1)).toEqual({
       name: 'client.changed',
-      event: { clientId: client_id, change: 'deleted' },
+      event: { clientId: client_id, change: 'deleted', by: 'host' },
     })
     expect(await oauth.clients.get(client_id)).toBeUndefined()
     expect(await oauth.grants.list({ clientId: client_id })).toEqual([])

@@ -830,6 +830,7 @@ test("events tell of the decision, and never hold the code, the state or the req
     userId: 'alice',
     grantId: expect.any(String),
     scopes: ['read'],
+    first: true,
   })
   const told = JSON.stringify(host.events)
   for (const secret of [

@@ -521,6 +521,16 @@ describe.each(MOUNTS)('the provider at %p', (mount) => {
       expect(decodeJwt(id_token).nickname).toBe('Ali')
     },
 
+    async ui_locales_supported() {
+      const languages = list('ui_locales_supported')
+      expect(languages).toEqual(['en', 'ar', 'de', 'es', 'fr'])
+      for (const language of languages) {
+        const page = await fetch(`${url('authorization_endpoint')}?ui_locales=${language}`)
+        expect(page.headers.get('content-language')).toBe(language)
+        expect(await page.text()).toContain(`<html lang="${language}"`)
+      }
+    },
+
     async pushed_authorization_request_endpoint() {
       const endpoint = url('pushed_authorization_request_endpoint')
       const form = { ...plain, client_id: 'none' }

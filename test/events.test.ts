@@ -1,4 +1,5 @@
 import { Agent, inputValue, type Page } from './support/agent.js'
+import { fetch } from './support/fetch.js'
 import {
   authorizeUrl,
   basic,
@@ -42,7 +43,7 @@ test('the way to tokens: login, approval, code, tokens, renewal', async () => {
   const code = destination(await decide(agent, page, 'approve')).searchParams.get('code') ?? ''
   const allowed = { clientId: 'conf', userId: 'alice', grantId, scopes: ['read'] }
   expect(told()).toEqual([
-    ['consent.approved', allowed],
+    ['consent.approved', { ...allowed, first: true }],
     ['code.issued', { ...allowed, remembered: false }],
   ])
   const { body } = await redeem(host, code)

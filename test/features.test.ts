@@ -100,6 +100,14 @@ describe('what is turned off cannot be demanded', () => {
     await expect(startHost({ provider })).rejects.toThrow(/^oauthProvider: requirePushedAuth/)
   })
 
+  test('by the option dpop', async () => {
+    const starting = startHost({ provider: { features: off, dpop: { requireNonce: true } } })
+    await expect(starting).rejects.toThrow(
+      /^oauthProvider: dpop\.requireNonce is true, and features\.dpop is false/,
+    )
+    host = await startHost({ provider: { features: off, dpop: { requireNonce: false } } })
+  })
+
   test.each<[keyof ClientMetadata, RegExp]>([
     ['dpop_bound_access_tokens', /is true\. Leave features\.dpop on/],
     ['require_pushed_authorization_requests', /is true\. Leave features\.pushedAuthorizationRequests on/],

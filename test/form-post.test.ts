@@ -369,6 +369,8 @@ describe('pages of the host’s own', () => {
           nonce: expect.stringMatching(/^[\w+/]{22}==$/),
           mount: '/oauth',
           appName: new URL(other.origin).host,
+          ...{ lang: 'en', dir: 'ltr' },
+          ...{ t: expect.any(Function), th: expect.any(Function), day: expect.any(Function) },
           action: RP,
           parameters: [
             { name: 'error', value: 'login_required' },

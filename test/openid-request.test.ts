@@ -691,6 +691,13 @@ describe('what the login is told', () => {
     ])
   })
 
+  test('of ui_locales only what can be a language, and no more than anybody reads', async () => {
+    const { at, calls } = await withFunction()
+    const locales = ['de', '<svg>', '*', 'x'.repeat(9), ...Array(30).fill('ja-JP')]
+    await ask(at, new Agent(at), { ui_locales: locales.join(' ') })
+    expect(calls[0]?.hints).toEqual({ uiLocales: ['de', ...Array(16).fill('ja-JP')] })
+  })
+
   test('nothing that was not sent, or was empty', async () => {
     const { at, calls } = await withFunction()
     const empty = { acr_values: '', ui_locales: ' ', display: '', login_hint: '', prompt: '' }

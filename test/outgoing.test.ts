@@ -426,6 +426,25 @@ describe('an answer to fetchJson', () => {
     expect(lookup).toHaveBeenCalledTimes(3)
   })
 
+  test('names that never resolve hold three threads at most, and leave the pool to others', async () => {
+    const answers: Found[] = []
+    const lookup = jest
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((_host: string, _options: object, found: Found) => answers.push(found)) as never)
+    const short = create({ timeLimit: 20 })
+    const names = Array.from({ length: 8 }, (_, index) => `https://tarpit${index}.example/`)
+    const refusals = await Promise.all(names.map((name) => refusal(short.fetchJson(name))))
+    expect(refusals).toEqual(names.map(() => expect.stringContaining('within 0.02 seconds')))
+    const most = lookup.mock.calls.length
+    expect(most).toBeGreaterThan(0)
+    expect(most).toBeLessThanOrEqual(3)
+    for (const found of answers) found(new Error('late'), [])
+    await new Promise(setImmediate)
+    // Whoever still wants one has its turn.
+    lookup.mockRestore()
+    expect((await dev.fetchJson(url)).body).toEqual({ keys: [] })
+  })
+
   test('CIMD-05: nothing compressed is asked for, and nothing is unpacked', async () => {
     const bomb = gzipSync(JSON.stringify('x'.repeat(50_000_000)))
     expect(bomb.length).toBeLessThan(65_536)
@@ -722,10 +741,65 @@ describe('the cache of fetchJson', () => {
         Array.from({ length: 50 }, (_, index) => outgoing.fetchJson(`${url}/${from + index}`)),
       )
       if (from === 500) expect((await ask())[1]).toBe(true)
+      // One host is not asked for more in a minute.
+      advance(12)
     }
     expect((await outgoing.fetchJson(`${url}/0`)).cached).toBe(false)
     expect((await ask())[1]).toBe(true)
     expect((await outgoing.fetchJson(`${url}/999`)).cached).toBe(true)
+  })
+})
+
+test('CIMD-05: one host is asked 300 times a minute, however many URLs it has', async () => {
+  const outgoing = create({})
+  for (let n = 0; n < 300; n += 50)
+    await Promise.all(Array.from({ length: 50 }, (_, index) => outgoing.fetchJson(`${url}/${n + index}`)))
+  expect(await refusal(outgoing.fetchJson(`${url}/more`))).toContain('too many have been')
+  // What is still good is given, and another host is asked.
+  expect((await outgoing.fetchJson(`${url}/0`)).cached).toBe(true)
+  expect((await outgoing.fetchJson(url.replace('127.0.0.1', 'localhost'))).cached).toBe(false)
+  now += 60_000
+  expect((await outgoing.fetchJson(`${url}/more`)).cached).toBe(false)
+})
+
+describe('where a host may not be asked now', () => {
+  let outgoing = dev
+  beforeEach(() => {
+    outgoing = create({})
+  })
+  /** Uses up the questions to this host: where nobody listens, so it is soon done. */
+  async function saturate(stranger: boolean): Promise<void> {
+    const asked = Array.from({ length: 300 }, (_, n) =>
+      outgoing.fetchJson(`http://127.0.0.1:1/${now}/${n}`, { stranger }),
+    )
+    expect((await Promise.allSettled(asked)).every(({ status }) => status === 'rejected')).toBe(true)
+  }
+
+  test('what it said before counts for a minute and no longer, so that what it withdrew does not come back', async () => {
+    answer = json({ keys: ['withdrawn'] }, { 'cache-control': 'max-age=5' })
+    await outgoing.fetchJson(`${url}/before`)
+    now += 30_000
+    await outgoing.fetchJson(url)
+    now += 30_000
+    await saturate(false)
+    now += 29_999
+    expect(await outgoing.fetchJson(url)).toEqual({ body: { keys: ['withdrawn'] }, cached: true })
+    now++
+    expect(await refusal(outgoing.fetchJson(url))).toContain('too many have been')
+  })
+
+  test('what it has called good for longer is good', async () => {
+    answer = json({ keys: [] }, { 'cache-control': 'max-age=600' })
+    await outgoing.fetchJson(url)
+    now += 300_000
+    await saturate(false)
+    expect((await outgoing.fetchJson(url, { fresh: true })).cached).toBe(true)
+  })
+
+  test('strangers have used up nobody’s questions but their own, whatever the URLs', async () => {
+    await saturate(true)
+    expect(await refusal(outgoing.fetchJson(url, { stranger: true }))).toContain('too many have been')
+    expect((await outgoing.fetchJson(url)).cached).toBe(false)
   })
 })
 

@@ -17,7 +17,7 @@ function folder(files: Record<string, string>): string {
 }
 
 async function start(provider: HostOptions['provider'], more: HostOptions = {}): Promise<void> {
-  host = await startHost({ ...(provider && { provider }), ...more })
+  host = await startHost({ provider: { applications: () => true, admin: () => true, ...provider }, ...more })
 }
 
 /** The pages as a user meets them: an error, consent, on to the client after a login or by a form, a device, the connected applications, and signing out. */
@@ -30,6 +30,15 @@ async function everyPage(deviceName = 'Television'): Promise<Record<PageName, Pa
   const again = new URL((await toLogin(agent)).url)
   const onward = await agent.login('alice', again.pathname)
   const applications = await agent.get(`${host.issuer}/authorized-applications`)
+  const developers = await agent.get(`${host.issuer}/applications`)
+  const application = await agent.get(`${host.issuer}/applications/new`)
+  const administration = {
+    admin: await agent.get(`${host.issuer}/admin`),
+    'admin-client': await agent.get(`${host.issuer}/admin/client?id=conf`),
+    'admin-confirm': await agent.get(`${host.issuer}/admin/client?id=conf&confirm=revoke`),
+    'admin-user': await agent.get(`${host.issuer}/admin/user?id=alice`),
+    'admin-audit': await agent.get(`${host.issuer}/admin/audit?event=consent.approved`),
+  }
   const posting = await agent.get(
     authorizeUrl(host, { params: { response_mode: 'form_post', prompt: 'none' } }),
   )
@@ -50,6 +59,7 @@ async function everyPage(deviceName = 'Television'): Promise<Record<PageName, Pa
     ...{ error, consent, continue: onward, 'form-post': posting },
     ...{ 'authorized-applications': applications, logout, 'logged-out': loggedOut },
     ...{ device, 'device-consent': deviceConsent, 'device-done': deviceDone },
+    ...{ applications: developers, application, ...administration },
   }
 
   async function toLogin(browser: Agent): Promise<{ url: string }> {
@@ -115,6 +125,8 @@ describe('the option templates', () => {
   const pages: PageName[] = [
     ...(['error', 'consent', 'continue', 'form-post', 'authorized-applications'] as const),
     ...(['logout', 'logged-out', 'device', 'device-consent', 'device-done'] as const),
+    ...(['applications', 'application'] as const),
+    ...(['admin', 'admin-client', 'admin-confirm', 'admin-user', 'admin-audit'] as const),
   ]
 
   test.each(pages)('overrides %s alone; the others and the layout stay', async (name) => {
@@ -185,6 +197,8 @@ describe('the option render', () => {
       nonce: expect.stringMatching(/^[\w+/]{22}==$/),
       mount: '/oauth',
       appName: new URL(host.origin).host,
+      ...{ lang: 'en', dir: 'ltr' },
+      ...{ t: expect.any(Function), th: expect.any(Function), day: expect.any(Function) },
     }
     expect(locals.error).toEqual({
       ...every,
@@ -195,9 +209,10 @@ describe('the option render', () => {
       code: 'invalid_request',
       reference: expect.any(String),
     })
+    const registered = { standing: 'registered', nameIsAddress: false, anybody: false }
     expect(locals.consent).toEqual({
       ...every,
-      client: { id: 'conf', name: 'Confidential', uri: undefined, logoUri: undefined },
+      client: { id: 'conf', name: 'Confidential', ...registered },
       destination: { kind: 'web', host: 'rp.example', proven: true },
       user: { id: 'alice', name: 'Alice', email: 'alice@host.example' },
       switchUserUrl: expect.stringContaining('/login?return_to=/oauth/consent/'),
@@ -245,7 +260,7 @@ describe('the option render', () => {
     expect(locals['device-consent']).toEqual({
       ...device,
       switchUserUrl: `/login?return_to=/oauth/device/${code}`,
-      client: { id: expect.any(String), name: 'Television' },
+      client: { id: expect.any(String), name: 'Television', ...registered },
       clientHost: undefined,
       newScopes: [{ name: 'read', description: 'Read your things', optional: false, checked: true }],
       grantedScopes: [],
@@ -274,18 +289,104 @@ describe('the option render', () => {
       client: undefined,
       returnTo: undefined,
     })
+    expect(locals.applications).toEqual({
+      ...every,
+      applications: [],
+      newUrl: '/oauth/applications/new',
+    })
+    expect(locals.application).toEqual({
+      ...every,
+      step: 'new',
+      application: undefined,
+      fields: {
+        ...{ type: 'web', types: ['web', 'public', 'device'], clientName: '', redirectUris: '' },
+        ...{ clientUri: '', policyUri: '', tosUri: '', problems: {} },
+        scopes: expect.arrayContaining([
+          { name: 'openid', description: 'Sign you in with this account', checked: false },
+          { name: 'read', description: 'Read your things', checked: false },
+        ]),
+      },
+      action: '/oauth/applications/new',
+      listUrl: '/oauth/applications',
+      form: expect.stringMatching(/^[\w-]{22}$/),
+      csrfToken: expect.any(String),
+      notice: undefined,
+      refusal: undefined,
+    })
+    const admin = { ...every, broad: true, path: '/oauth/admin', notice: undefined }
+    const scopes = expect.arrayContaining(['openid', 'read', 'write'])
+    const confidential = {
+      ...{ id: 'conf', name: 'Confidential', source: 'static', verified: undefined },
+      ...{ blocked: false, createdAt: undefined },
+    }
+    const grant = {
+      ...{ id: expect.any(String), userId: 'alice', clientId: 'conf', scopes: ['read'], claims: [] },
+      ...{ createdAt: expect.any(Date), lastUsedAt: undefined, lastUsedFrom: undefined },
+    }
+    expect(locals.admin).toEqual({
+      ...{ ...admin, section: 'clients', search: '', isFirst: true, next: undefined, scopes },
+      clients: expect.arrayContaining([confidential]),
+    })
+    expect(locals['admin-client']).toEqual({
+      ...{ ...admin, section: 'clients', isFirst: true, next: undefined, scopes },
+      client: {
+        ...{ ...confidential, ownerId: undefined, expiresAt: undefined },
+        redirectUris: ['https://rp.example/cb'],
+        metadata: expect.arrayContaining([{ name: 'skip_consent', value: 'false' }]),
+      },
+      grants: [grant],
+      action: '/oauth/admin/client',
+      csrfToken: expect.any(String),
+    })
+    expect(locals['admin-confirm']).toEqual({
+      ...every,
+      ...{ broad: false, what: 'revoke-client', values: { client: 'Confidential' } },
+      fields: { id: 'conf', act: 'revoke' },
+      ...{
+        action: '/oauth/admin/client',
+        back: '/oauth/admin/client?id=conf',
+        csrfToken: expect.any(String),
+      },
+    })
+    expect(locals['admin-user']).toEqual({
+      ...{ ...admin, section: 'users', isFirst: true, next: undefined },
+      user: { id: 'alice', known: true, name: 'Alice', email: 'alice@host.example' },
+      grants: [{ ...grant, clientName: 'Confidential' }],
+      action: '/oauth/admin/user',
+      csrfToken: expect.any(String),
+    })
+    expect(locals['admin-audit']).toEqual({
+      ...{ ...admin, section: 'audit', isKept: true, isFirst: true, next: undefined },
+      filter: { event: 'consent.approved', client: '', user: '', since: '', until: '' },
+      events: expect.arrayContaining(['consent.approved', 'token.issued']),
+      entries: [
+        {
+          ...{ id: expect.any(String), at: expect.any(Date), event: 'consent.approved', clientId: 'conf' },
+          ...{ userId: 'alice', grantId: expect.any(String), admin: undefined },
+          details: [
+            { name: 'scopes', value: 'read' },
+            { name: 'first', value: 'true' },
+          ],
+        },
+      ],
+      action: '/oauth/admin/audit',
+    })
     expect(locals['authorized-applications']).toEqual({
       ...every,
       user: { id: 'alice', name: 'Alice', email: 'alice@host.example' },
       applications: [
         {
           grantId: expect.any(String),
-          client: { id: 'conf', name: 'Confidential', uri: undefined },
+          client: {
+            ...{ id: 'conf', name: 'Confidential', uri: undefined, host: undefined },
+            ...{ madeBy: 'host', verified: true },
+          },
           scopes: [{ name: 'read', description: 'Read your things' }],
           claims: [],
           resources: [],
           createdAt: expect.any(Date),
           lastUsedAt: undefined,
+          lastUsedFrom: undefined,
         },
       ],
       action: '/oauth/authorized-applications',

@@ -9,12 +9,23 @@ import express, { type Express } from 'express'
 import session from 'express-session'
 import { createRemoteJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
 import * as openid from 'openid-client'
-import { type OAuthProvider, type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
+import pg from 'pg'
+import supertest from 'supertest'
+import {
+  type OAuthProvider,
+  type OAuthProviderOptions,
+  oauthProvider,
+  type PostgresStore,
+  postgresStore,
+} from '../lib/index.js'
+import { openStore } from '../lib/store/open.js'
 import { Browser } from './consumers/browser.cjs'
 import { newCertificate, OID, selfSignedCertificate } from './support/certificate.js'
-import { decide, destination, signedIn } from './support/flow.js'
-import { startHost, type User } from './support/host.js'
+import { commandLine } from './support/command-line.js'
+import { decide, destination, getCode, signedIn, toConsent } from './support/flow.js'
+import { type Host, startHost, type User } from './support/host.js'
 import { exchange } from './support/mutual-tls.js'
+import { startPostgres } from './support/postgres.js'
 import { signingKeys } from './support/signing-keys.js'
 
 const readme = readFileSync(path.resolve(import.meta.dirname, '../README.md'), 'utf8')
@@ -47,7 +58,7 @@ beforeAll(async () => {
       store: ':memory:',
       keys: signingKeys,
       allowPrivateAddresses: true,
-      scopes: { ...options.scopes, prints: 'Order prints' },
+      scopes: { ...options.scopes, prints: 'Order prints', 'photos:delete': 'Delete your photos' },
       resources: define('jwt-resource', 'resources', {}),
       authorizationDetails: define('details', 'authorizationDetails', {}),
       tokenExchange: define('token-exchange', 'tokenExchange', {}),
@@ -375,15 +386,208 @@ test('the provider follows FAPI 2.0, and so does a client that pushes and proves
   await bank.close()
 })
 
+test('a route can say what each request needs', async () => {
+  const names = { app: host, express, oauth, mcp: (_req: unknown, res: express.Response) => res.json('done') }
+  await run('mcp-scopes', names)
+  const { tokens } = await getTokens({ scope: 'openid photos' })
+  const call = async (name: string) => {
+    const headers = { authorization: `Bearer ${tokens.access_token}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ params: { name } })
+    const answer = await fetch(`${origin}/mcp`, { method: 'POST', headers, body })
+    return { status: answer.status, challenge: answer.headers.get('www-authenticate') }
+  }
+  expect(await call('list_photos')).toEqual({ status: 200, challenge: null })
+  const challenge = expect.stringContaining('scope="photos photos:delete"')
+  expect(await call('delete_photo')).toEqual({ status: 403, challenge })
+})
+
+test('what happens is told, and is in the audit log', async () => {
+  const told: unknown[] = []
+  const log = { info: (line: unknown) => told.push(line), warn: (line: unknown) => told.push(line) }
+  await run('events', { oauth, log })
+  const { config } = await getTokens({ scope: 'openid photos' })
+  await expect(openid.refreshTokenGrant(config, 'wrong')).rejects.toThrow()
+  expect(told).toEqual([
+    { clientId: 'print-shop', userId: 'ada', grantType: 'authorization_code' },
+    { clientId: 'print-shop', error: 'invalid_grant', reason: 'refresh_token_unknown' },
+  ])
+  type Read = Record<'entries' | 'older', { id: string; event: string }[]>
+  const { entries, older } = await run<Read>('audit', { oauth }, '{ entries, older }')
+  expect(entries[0]).toMatchObject({ event: 'token.issued', userId: 'ada', clientId: 'print-shop' })
+  expect(entries.length).toBeGreaterThan(1)
+  expect(older.every(({ id }) => id < (entries.at(-1)?.id ?? ''))).toBe(true)
+})
+
+test('a scope, a client and an account can be ended', async () => {
+  const { tokens } = await getTokens({ scope: 'openid photos prints' })
+  const filter = { userId: 'ada', clientId: 'print-shop' }
+  const [{ id: grantId } = { id: '' }] = await oauth.grants.list(filter)
+  const withdrawn = once(oauth.events, 'scopes.withdrawn')
+  await run('withdraw', { oauth, grantId, user: { id: 'ada' } })
+  expect((await withdrawn)[0]).toMatchObject({ grantId, scopes: ['photos'], by: 'host' })
+  expect(await callPhotos(tokens.access_token)).toBe(401)
+  await getTokens({ scope: 'openid photos' })
+  const own = { client_name: 'Of Ada', redirect_uris: ['https://ada.example/cb'], owner_id: 'ada' }
+  const { client_id } = await oauth.clients.create(own)
+  await run('account-closed', { oauth, user: { id: 'ada' } })
+  expect(await oauth.clients.get(client_id)).toBeUndefined()
+  expect(await oauth.grants.list({ userId: 'ada' })).toEqual([])
+})
+
+describe('a host with partners, pages, hooks and words of its own', () => {
+  const REGISTRATION_TOKEN = 'a-token-that-partners-have-got-from-us'
+  const mails: unknown[][] = []
+  let own: Host
+  beforeAll(async () => {
+    const users = { process: { env: { REGISTRATION_TOKEN } } }
+    own = await startHost({
+      api: false,
+      provider: {
+        scopes: { photos: 'See your photos' },
+        clients: [
+          { client_id: 'conf', client_secret: 'secret-of-conf', redirect_uris: ['https://rp.example/cb'] },
+        ],
+        registration:
+          define<OAuthProviderOptions['registration']>('registration', 'registration', users) ?? false,
+        messages: define<NonNullable<OAuthProviderOptions['messages']>>('messages', 'messages', {}),
+        ...define<Partial<OAuthProviderOptions<User>>>('pages', 'pages', {}),
+        ...define<Partial<OAuthProviderOptions<User>>>('hooks', 'hooks', {
+          mail: (...mail: unknown[]) => mails.push(mail),
+        }),
+      },
+    })
+    for (const role of ['developer', 'admin'])
+      own.users.set(role, { id: role, name: role, email: '', ...{ role } })
+  })
+  afterAll(() => own.close())
+
+  test('registers who has a token of theirs, and nobody else', async () => {
+    const register = (headers: Record<string, string>) =>
+      fetch(`${own.issuer}/register`, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify({ redirect_uris: ['https://partner.example/cb'] }),
+      })
+    expect((await register({})).status).toBe(401)
+    expect((await register({ authorization: `Bearer ${REGISTRATION_TOKEN}` })).status).toBe(201)
+  })
+
+  test('lets developers and administrators in, each to their page', async () => {
+    const seen = async (user: string) => {
+      const agent = await signedIn(own, user)
+      const pages = ['/applications', '/admin', '/authorized-applications']
+      return Promise.all(pages.map(async (page) => (await agent.get(own.issuer + page)).status))
+    }
+    expect(await seen('alice')).toEqual([403, 403, 200])
+    expect(await seen('developer')).toEqual([200, 403, 200])
+    expect(await seen('admin')).toEqual([403, 200, 200])
+  })
+
+  test('mails its users', async () => {
+    await getCode(own, { user: 'bob', params: { scope: 'photos' } })
+    await new Promise((done) => setImmediate(() => setImmediate(done)))
+    expect(mails).toEqual([['bob', 'conf has been connected to your account: photos']])
+    const { onReuse } = define<{ onReuse: (notice: object) => void }>('hooks', 'hooks', {
+      mail: (...mail: unknown[]) => mails.push(mail),
+    })
+    onReuse({ userId: 'bob', clientName: 'conf' })
+    expect(mails[1]?.[0]).toBe('bob')
+  })
+
+  test.each([
+    ['de', 'Erlauben', 'Ihre Fotos sehen'],
+    ['ja', '許可', '写真を見る'],
+    ['fr', 'Approve', 'See your photos'],
+  ])('speaks to them in %s', async (ui_locales, approve, scope) => {
+    const { page } = await toConsent(own, { user: 'alice', params: { scope: 'photos', ui_locales } })
+    expect(page.text).toContain(approve)
+    expect(page.text).toContain(scope)
+  })
+})
+
+test('a host that lets in some clients only turns the others away', async () => {
+  const picky = await startHost({
+    provider: define<Partial<OAuthProviderOptions<User>>>('only-some', 'options', {}),
+  })
+  expect((await fetch(`${picky.issuer}/register`, { method: 'POST' })).status).toBe(404)
+  const client_id = 'https://elsewhere.example/client.json'
+  const { status } = await fetch(`${picky.issuer}/authorize?${new URLSearchParams({ client_id })}`)
+  const { event } = picky.events.find(({ name }) => name === 'authorization.refused') ?? {}
+  expect({ status, event }).toMatchObject({ status: 400, event: { reason: 'client_id_not_allowed' } })
+  await picky.close()
+})
+
+describe('the tests of a host', () => {
+  const tests: [name: string, test: () => Promise<void>][] = []
+  let tested: Host
+  beforeAll(async () => {
+    tested = await startHost({ api: false, provider: { scopes: { photos: 'See your photos' }, clients: [] } })
+    tested.app.get('/api/photos', tested.oauth.requireToken('photos'), (_req, res) => res.json([]))
+    const test = (name: string, body: () => Promise<void>) => tests.push([name, body])
+    await run('testing', { test, expect, request: supertest, app: tested.app, oauth: tested.oauth })
+  })
+  afterAll(() => tested.close())
+
+  test.each([0, 1, 2])('number %d succeeds', async (index) => {
+    expect.hasAssertions()
+    await tests[index]?.[1]()
+  })
+
+  test('are as many', () => expect(tests).toHaveLength(3))
+})
+
+test('the command line does what is typed', async () => {
+  const typed = block('cli', 'sh').trim().split('\n')
+  const shell = commandLine()
+  const store = shell.file('oauth.db')
+  const app = oauthProvider({ issuer: 'http://localhost/oauth', findUser: () => undefined, store })
+  await app.keys.list()
+  await app.close()
+  const opened = openStore(store, Date.now)
+  const access = { 'http://localhost': ['photos', 'prints'] }
+  await opened.saveGrant({ id: 'a-grant', userId: 'ada', clientId: 'print-shop', access, createdAt: 1 })
+  await opened.close()
+  expect(typed.length).toBeGreaterThan(5)
+  for (const line of typed) {
+    const [command = ''] = line.replace('npx express-oauth-provider ', '').split(' > ')
+    const words = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
+    const { code, stdout, stderr } = await shell.run(words)
+    expect({ line, code, stderr }).toMatchObject({ line, code: 0 })
+    expect(stdout).not.toBe('')
+  }
+  shell.remove()
+})
+
+test('PostgreSQL is a store', async () => {
+  const server = await startPostgres()
+  const names = { pg, postgresStore, process: { env: { DATABASE_URL: await server.createDatabase() } } }
+  const { pool, store } = await run<{ pool: pg.Pool; store: PostgresStore }>(
+    'postgres',
+    names,
+    '{ pool, store }',
+  )
+  const app = oauthProvider({ issuer: 'http://localhost/oauth', findUser: () => undefined, store })
+  expect(await app.keys.list()).not.toEqual([])
+  const { at, latest } = await store.version()
+  expect(at).toBe(latest)
+  await app.close()
+  await pool.end()
+  await server.stop()
+})
+
 /** The code block after a mark in the README, as the text of a function: no imports, and addresses that are there. */
 function code(mark: string): string {
-  const found = new RegExp(`<!-- ${mark} -->\\n\`\`\`js\\n(.*?)^\`\`\`$`, 'ms').exec(readme)?.[1]
-  if (found === undefined) throw new Error(`README.md has no code block after <!-- ${mark} -->`)
-  return found
+  return block(mark, 'js')
     .replaceAll(/^import .*$/gm, '')
     .replaceAll(/https:\/\/photos\.example|http:\/\/localhost:3000/g, origin)
     .replaceAll(STAFF, staffOrigin)
     .replaceAll('8080', String(shopPort))
+}
+
+function block(mark: string, language: string): string {
+  const found = new RegExp(`<!-- ${mark} -->\\n\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(readme)?.[1]
+  if (found === undefined) throw new Error(`README.md has no code block after <!-- ${mark} -->`)
+  return found
 }
 
 /** What stands in backticks in the text of the README and begins like this. */

@@ -1,17 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseSync } from '@swc/core'
-import express, { type Express } from 'express'
-import session from 'express-session'
-import supertest from 'supertest'
+import { RECORDED } from '../lib/audit/entries.js'
+import { builtInLanguages } from '../lib/built-in-texts.js'
+import { COMMANDS } from '../lib/cli/commands.js'
 import type { Route } from '../lib/http/router.js'
-import { type ClientMetadata, type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
+import type { ClientMetadata } from '../lib/index.js'
 import { routeTable } from '../lib/routes.js'
 import type { Runtime } from '../lib/runtime.js'
 import { resolveSettings } from '../lib/settings.js'
 import { claimScopes, claimsOfScope } from '../lib/standard-claims.js'
-import { encode, inputValue } from './support/agent.js'
+import { type Agent, encode, inputValue } from './support/agent.js'
 import { clients } from './support/clients.js'
 import { deviceClients, startDevice } from './support/devices.js'
 import { authorizeUrl, callApi, decide, getCode, redeem, signedIn, toConsent } from './support/flow.js'
@@ -20,7 +19,13 @@ import { type Host, startHost } from './support/host.js'
 const root = path.resolve(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8')
 const readme = read('README.md')
-const settings = resolveSettings({ issuer: 'https://host.example/oauth', findUser: () => undefined })
+const settings = resolveSettings({
+  issuer: 'https://host.example/oauth',
+  findUser: () => undefined,
+  registration: 'open',
+  applications: () => true,
+  admin: () => true,
+})
 
 describe('the tables of the README name what there is, and nothing else:', () => {
   test('options', () => {
@@ -33,8 +38,87 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     for (const name of membersOf('lib/options.ts', 'ScopeOptions'))
       expect(text).toMatch(new RegExp(`\\b${name}\\b`))
     expect(text).toContain(`URL to \`{ ${membersOf('lib/options.ts', 'ResourceOptions').join(', ')} }\``)
-    for (const name of ['AuthContext', 'Features', 'AuthorizationDetailsOptions', 'TrustedIssuer'])
+    for (const name of [
+      ...['AuthContext', 'Features', 'AuthorizationDetailsOptions', 'TrustedIssuer', 'AuditOptions'],
+      ...['RegistrationOptions', 'ClientMetadataDocumentsOptions', 'McpOptions'],
+    ])
       expect(text).toContain(`\`{ ${membersOf('lib/options.ts', name).join(', ')} }\``)
+  })
+
+  test('members of the option registration, and of postgresStore', () => {
+    const named = (heading: string) => rows(heading).map(([name = '']) => coded(name)[0]?.replace('()', ''))
+    expect(named('Registration')).toEqual(membersOf('lib/options.ts', 'RegistrationOptions'))
+    expect(named('PostgreSQL')).toEqual(membersOf('lib/store/postgres.ts', 'PostgresStoreOptions'))
+  })
+
+  test('members of the audit log, its queries and its events', () => {
+    const text = section('The audit log, events and hooks')
+    const table = tableOf(text).flatMap(([names = '']) => coded(names))
+    expect(sorted(table)).toEqual(sorted(membersOf('lib/store/records.ts', 'AuditEntry')))
+    const [, query = ''] = /^The query may name (.*?)\. An entry/m.exec(text) ?? []
+    expect(sorted(coded(query))).toEqual(sorted([...membersOf('lib/audit/audit.ts', 'AuditQuery'), 'id']))
+    const [, recorded = ''] = /^It has these events: (.*?)\. /m.exec(text) ?? []
+    expect(coded(recorded)).toEqual(RECORDED)
+  })
+
+  test.each([
+    ['onGrant', 'GrantNotice', ['onGrant']],
+    ['onReuse', 'ReuseNotice', ['onReuse', 'code', 'refresh_token']],
+  ])('what %s is told', (hook, notice, others) => {
+    const [told = ''] =
+      new RegExp(`\`${hook}\` is told when .*?\`address\``).exec(
+        section('The audit log, events and hooks'),
+      ) ?? []
+    expect(sorted(coded(told))).toEqual(sorted([...membersOf('lib/options.ts', notice), ...others]))
+  })
+
+  test('the test kit', () => {
+    const table = rows('Testing your app').map(([name = '', what = '']) => ({ name: coded(name)[0], what }))
+    expect(sorted(table.map(({ name }) => name?.replace(/\(.*/, '')))).toEqual(
+      sorted(membersOf('lib/testing.ts', 'Testing')),
+    )
+    const members = membersOf('lib/testing.ts', 'TestToken').join(', ')
+    expect(sorted(/\{ (.*) \}/.exec(table[1]?.name ?? '')?.[1]?.split(', ') ?? [])).toEqual(
+      sorted(members.split(', ')),
+    )
+    expect(coded(table[2]?.what ?? '').map((name) => name.replace(/\(.*/, ''))).toEqual(
+      membersOf('lib/testing.ts', 'TestClock'),
+    )
+  })
+
+  test('languages, and sections of their texts', () => {
+    const [first = '', keys = ''] = section('Languages').split('**Keys.**')
+    const [, languages = ''] = /^(.*?)\. A page/s.exec(first) ?? []
+    expect(sorted(coded(languages))).toEqual(sorted(builtInLanguages()))
+    const [, sections = ''] = /: (.*?)\. An unknown/.exec(keys) ?? []
+    const files = readdirSync(path.join(root, 'templates/messages/en'))
+    expect(coded(sections)).toEqual(sorted(files.map((file) => file.replace('.json', ''))))
+    const texts = files.map((file) => JSON.parse(read(`templates/messages/en/${file}`)))
+    const known = new Set(texts.flatMap((text) => Object.keys(text)))
+    const used = [...readme.matchAll(/\bth?\('([\w.]+)'/g)].map(([, key = '']) => key)
+    const replaced = [...block('messages').matchAll(/'([a-z]+\.\w+)':/g)].map(([, key = '']) => key)
+    const own = [...used, ...replaced].filter((key) => !key.startsWith('scope.'))
+    expect(own.length).toBeGreaterThan(3)
+    expect(own.filter((key) => !known.has(key))).toEqual([])
+  })
+
+  test('commands, and their flags', () => {
+    const [commands = '', shared = ''] = section('Command line').split('`help <command>`')
+    const table = tableOf(commands).map(([name = '', , flags = '']) => ({
+      name: coded(name)[0]?.replace(/ [<[].*/, ''),
+      flags: coded(flags),
+    }))
+    expect(table.map(({ name }) => name)).toEqual(COMMANDS.map(({ name }) => name))
+    const of = (manual = '') => [...manual.matchAll(/^ {2}(--[\w-]+)/gm)].map(([, flag]) => flag ?? '')
+    const common = tableOf(shared.split('###')[0] ?? '').map(([flags = '', whose = '']) => ({
+      flags: coded(flags),
+      whose: COMMANDS.filter(({ name }) => isOfMany(name, flags, whose)).map(({ name }) => name),
+    }))
+    for (const { name, manual } of COMMANDS) {
+      const own = table.find((row) => row.name === name)?.flags ?? []
+      const others = common.filter(({ whose }) => whose.includes(name)).flatMap(({ flags }) => flags)
+      expect({ name, flags: sorted([...own, ...others]) }).toEqual({ name, flags: sorted(of(manual)) })
+    }
   })
 
   test('hints for the login', () => {
@@ -60,7 +144,9 @@ describe('the tables of the README name what there is, and nothing else:', () =>
   })
 
   test('client metadata', () => {
-    const table = rows('Clients').flatMap(([names = '']) => coded(names))
+    const table = rows('Client metadata')
+      .flatMap(([names = '']) => coded(names))
+      .filter((name) => !name.includes('#'))
     expect(sorted(table)).toEqual(sorted(membersOf('lib/options.ts', 'ClientMetadata')))
   })
 
@@ -85,6 +171,18 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     expect(sorted(provider.filter(Boolean))).toEqual(sorted(membersOf('lib/provider.ts', 'OAuthProvider')))
   })
 
+  test.each([
+    ['oauth.clients', 'lib/clients/clients.ts', 'Clients'],
+    ['oauth.grants', 'lib/grant-registry.ts', 'Grants'],
+    ['oauth.keys', 'lib/keys/signing-keys.ts', 'SigningKeys'],
+    ['oauth.audit', 'lib/audit/audit.ts', 'Audit'],
+  ])('what %s can do', (member, file, name) => {
+    const [, what = ''] = rows('The provider').find(([names = '']) => coded(names)[0] === member) ?? []
+    expect(sorted(coded(what).map((method) => method.replace(/\(.*/, '')))).toEqual(
+      sorted(membersOf(file, name)),
+    )
+  })
+
   test('members of a grant', () => {
     const table = rows('When a user goes, or changes the password').flatMap(([names = '']) => coded(names))
     expect(sorted(table)).toEqual(sorted(membersOf('lib/store/records.ts', 'Grant')))
@@ -105,9 +203,10 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     const methodsOf = (route: Route) => {
       if (route.kind === 'document') return 'GET, HEAD, OPTIONS'
       if (route.kind !== 'machine') return 'GET, HEAD, POST'
-      return route.methods.GET === undefined ? 'POST, OPTIONS' : 'GET, POST, OPTIONS'
+      const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
+      return [...methods.filter((method) => route.methods[method]), 'OPTIONS'].join(', ')
     }
-    const routes = routeTable({ settings } as Runtime, {} as never, {} as never).map((route) => [
+    const routes = routeTable({ settings } as Runtime, {} as never, {} as never, {} as never).map((route) => [
       route.path,
       methodsOf(route),
     ])
@@ -132,10 +231,8 @@ describe('the tables of the README name what there is, and nothing else:', () =>
       .filter((name) => /^[a-z]+_[a-z_]+$/.test(name))
     const members = ['error_description', 'redirect_uri']
     const codes = keysOf('lib/errors.ts', 'STATUS')
-    // Thrown by oauth.clients, never sent.
-    const kept = ['invalid_client_metadata', 'invalid_redirect_uri']
     const inTable = new Set(named.filter((name) => !members.includes(name)))
-    expect(sorted([...inTable])).toEqual(sorted(codes.filter((code) => !kept.includes(code))))
+    expect(sorted([...inTable])).toEqual(sorted(codes))
   })
 
   test('reasons', () => {
@@ -143,7 +240,9 @@ describe('the tables of the README name what there is, and nothing else:', () =>
     const names = table.flatMap(([, text = '']) => coded(text))
     const named = new Set(names.filter((name) => !name.includes('.')))
     expect(sorted([...named].filter((name) => !OF_FIELD.test(name)))).toEqual(sorted(reasons()))
-    for (const example of ['metadata_redirect_uris', 'client_metadata_redirect_uris'])
+    for (const example of [
+      ...['metadata_redirect_uris', 'client_metadata_redirect_uris', 'document_redirect_uris'],
+    ])
       expect(named).toContain(example)
   })
 
@@ -168,7 +267,9 @@ describe('the tables of the README name what there is, and nothing else:', () =>
   })
 
   test('pages that can be overridden, and the parts that they share', () => {
-    const files = readdirSync(path.join(root, 'templates')).map((file) => file.replace('.ejs', ''))
+    const files = readdirSync(path.join(root, 'templates'))
+      .filter((file) => file.endsWith('.ejs'))
+      .map((file) => file.replace('.ejs', ''))
     const pages = [...unionOf('lib/options.ts', 'PageName'), 'layout']
     const told = [...section('Pages').matchAll(/^`([\w-]+)\.ejs`/gm)].map(([, name]) => name)
     expect(sorted(told)).toEqual(sorted(pages))
@@ -193,6 +294,9 @@ describe('on a real host', () => {
     host = await startHost({
       provider: {
         authTime: () => 0,
+        applications: () => true,
+        admin: () => true,
+        keepAddresses: true,
         authorizationDetails: { order: { schema: {}, description: 'Order prints' } },
         clients: [...clients, signingOut, ...deviceClients],
         render: (page, locals) => {
@@ -236,6 +340,8 @@ describe('on a real host', () => {
     await agent.get(authorizeUrl(host, { params: { response_mode: 'form_post', prompt: 'none' } }))
     await agent.get('/oauth/authorized-applications')
     const { client_id, post_logout_redirect_uris: [post_logout_redirect_uri] = [] } = signingOut
+    const applicationId = await makeApplication(host, agent)
+    await administrate(agent, applicationId)
     for (const decision of ['deny', 'approve']) {
       const asked = { client_id, post_logout_redirect_uri }
       const page = await agent.get(`/oauth/logout?${encode(asked)}`)
@@ -243,7 +349,9 @@ describe('on a real host', () => {
     }
 
     const [common = '', ...others] = section('Pages').split(/^`(?=[\w-]+\.ejs`)/m)
-    const everywhere = tableOf(common).flatMap(([names = '']) => coded(names))
+    const everywhere = tableOf(common)
+      .flatMap(([names = '']) => coded(names))
+      .map((name) => name.replace(/\(.*/, ''))
     const told = others
       .map((text): [string, string[]] => {
         const [file = ''] = /^[\w-]+/.exec(text) ?? []
@@ -316,17 +424,6 @@ describe('the code blocks', () => {
     expect(script).toContain('process.env.PORT ?? 3000')
   })
 
-  test('the one for tests of guarded routes gets a token for them', async () => {
-    const { text = '' } = blocks.find(({ firstLine }) => firstLine?.includes("from 'node:crypto'")) ?? {}
-    const body = text.replaceAll(/^import .*$/gm, '').replaceAll(/^export /gm, '')
-    const names = ['createHash', 'randomBytes', 'supertest', 'makeApp']
-    const recipe = new Function(...names, `${body}; return { app, accessToken }`)
-    const { app, accessToken } = recipe(createHash, randomBytes, supertest, makeApp)
-    const token = await accessToken('photos')
-    const { status, body: photos } = await supertest(app).get('/api/photos').auth(token, { type: 'bearer' })
-    expect({ status, photos }).toEqual({ status: 200, photos: { photosOf: 'ada' } })
-  })
-
   test('the commands are those of package.json', () => {
     const { scripts } = JSON.parse(read('package.json'))
     const named = [...readme.matchAll(/\bnpm run ([\w-]+)/g)].map(([, name]) => name)
@@ -367,24 +464,55 @@ test('the changelog has this version', () => {
   expect(versions[0]).toBe(version)
 })
 
-function makeApp(options: Pick<OAuthProviderOptions, 'store' | 'clients'>): Express {
-  const app = express()
-  const oauth = oauthProvider({
-    issuer: 'https://host.example/oauth',
-    findUser: (id) => ({ id }),
-    scopes: { photos: 'See your photos' },
-    ...options,
-  })
-  app.use(session({ secret: 'test', resave: false, saveUninitialized: false }))
-  app.use('/oauth', oauth)
-  app.post('/login', express.urlencoded({ extended: false }), (req, res) => {
-    ;(req.session as { userId?: string }).userId = req.body.name
-    res.redirect(303, '/')
-  })
-  app.get('/api/photos', oauth.requireToken('photos'), (req, res) => {
-    res.json({ photosOf: req.auth.userId })
-  })
-  return app
+/** Every step of the pages for who makes applications. Answers the id of the one that is made. */
+async function makeApplication(host: Host, agent: Agent): Promise<string> {
+  const at = '/oauth/applications'
+  const made = {
+    type: 'web',
+    client_name: 'Prints',
+    redirect_uris: 'https://prints.example/cb',
+    scope: 'read',
+  }
+  const empty = await agent.get(`${at}/new`)
+  const _csrf = inputValue(empty, '_csrf')
+  await agent.post(`${at}/new`, { _csrf, ...made, client_name: '', redirect_uris: 'x', scope: undefined })
+  const pages = { client_uri: 'x', policy_uri: 'x', tos_uri: 'x' }
+  await agent.post(`${at}/new`, { _csrf, ...made, ...pages })
+  await agent.post(`${at}/new`, { _csrf, ...made })
+  await agent.get(at)
+  const [{ client_id } = { client_id: '' }] = await host.oauth.clients.list({ ownerId: 'alice' })
+  const page = `${at}/${client_id}`
+  await agent.post(page, { _csrf, action: 'rotate', overlap: '86400', revision: '1' })
+  await agent.get(`${page}?confirm=delete`)
+  const asked = await agent.post(page, { _csrf, action: 'try' })
+  const consent = await agent.follow(asked.location ?? '')
+  await agent.follow((await decide(agent, consent, 'approve')).location ?? '')
+  return client_id
+}
+
+/** Every page for administrators, with something on it. */
+async function administrate(agent: Agent, id: string): Promise<void> {
+  const at = '/oauth/admin'
+  await agent.get(at)
+  await agent.get(`${at}?withdraw=read`)
+  for (const client of ['conf', id]) await agent.get(`${at}/client?id=${client}`)
+  await agent.get(`${at}/user?id=alice&confirm=revoke`)
+  for (const confirm of ['block', 'revoke']) await agent.get(`${at}/client?id=${id}&confirm=${confirm}`)
+  await agent.get(`${at}/client?id=nobody`)
+  await agent.get(`${at}/user`)
+  await agent.get(`${at}/user?id=alice`)
+  await agent.get(`${at}/audit`)
+}
+
+/** Whether flags of several commands are of this one, as the table says whose they are. */
+function isOfMany(command: string, flags: string, whose: string): boolean {
+  const named = coded(whose).filter((name) => !name.startsWith('--'))
+  if (whose.startsWith('all but')) return !named.includes(command)
+  if (whose.startsWith('all that change'))
+    return /^(?:clients (?:add|update|rotate|remove)|grants revoke|keys rotate)/.test(command)
+  if (whose.startsWith('the same')) return ['clients add', 'clients update'].includes(command)
+  if (flags.includes('--json') || whose.startsWith('all')) return true
+  return named.includes(command)
 }
 
 /** The text under a heading, up to the next one of its rank or a higher one. */
@@ -482,7 +610,9 @@ function nameOf({ key }: Node): string {
 }
 
 function membersOf(file: string, name: string): string[] {
-  return interfaceOf(file, name).map(nameOf)
+  return interfaceOf(file, name)
+    .filter(({ type }) => type !== 'TsIndexSignature')
+    .map(nameOf)
 }
 
 /** Each event with its members; a question mark behind those that may be missing. */
@@ -538,6 +668,11 @@ function variables(): Record<string, Record<string, readonly string[]>> {
     },
     'lib/requests/pushed.ts': { problem: ['unknown', 'foreign', 'used', 'expired', 'withdrawn'] },
     'lib/clients/fields.ts': { field: ['redirect_uris'] },
+    'lib/clients/document-refusal.ts': { member: ['redirect_uris'] },
+    'lib/registration/software-statement.ts': {
+      problem: times,
+      reason: ['malformed', 'issuer', 'header', 'typ', 'algorithm', 'audience', ...keys],
+    },
   }
 }
 
@@ -547,10 +682,11 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   'lib/requests/pushed.ts': ['refusePushed'],
   'lib/endpoints/consent-answer.ts': ['refusePushed'],
   'lib/grants/exchanged-token.ts': ['dead'],
+  'lib/registration/software-statement.ts': ['refused'],
 }
 
 /** A reason that names a field of client metadata. */
-const OF_FIELD = /^(?:client_)?metadata_/
+const OF_FIELD = /^(?:client_)?metadata_|^document_(?!unavailable$)/
 
 /** Every reason in lib, but those that name a field of client metadata. */
 function reasons(): Set<string> {

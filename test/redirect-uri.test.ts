@@ -4,6 +4,7 @@ import { clients } from './support/clients.js'
 import { expectCheap } from './support/cost.js'
 import { authorizeUrl, CHALLENGE, decide, destination, getCode, redeem, signedIn } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
+import { native, registered } from './support/registration.js'
 
 let host: Host
 let alice: Agent
@@ -445,6 +446,16 @@ describe('the page says what differs', () => {
     expect((await ask('conf', '/cb')).text).toContain('It is not an absolute URL.')
   })
 
+  test('to the first twenty that are registered, so that nobody makes us compare without end', async () => {
+    const redirect_uris = Array.from({ length: 21 }, (_, n) => `https://rp${n}.example/${n}`)
+    const { client_id } = await host.oauth.clients.create({
+      redirect_uris,
+      token_endpoint_auth_method: 'none',
+    })
+    expect((await ask(client_id, 'https://rp19.example/other')).text).toContain('in: the path.')
+    expect((await ask(client_id, 'https://rp20.example/other')).text).not.toContain('in: the path.')
+  })
+
   test('but not which redirect URIs are registered: that is for the client to know', async () => {
     for (const redirectUri of ['https://evil.example/', 'https://rp.example/cb3'])
       expect((await ask('multi', redirectUri)).text).not.toContain('cb2?x=1')
@@ -466,6 +477,21 @@ describe('registration', () => {
     'view-source:https://rp.example/',
     'intent://x#Intent;end',
     'intent:x',
+    'MS-MSDT:/id',
+    'ms-officecmd:x',
+    'ms-appinstaller:?source=https://rp.example/x',
+    'search-ms:query=x',
+    'microsoft-edge:https://rp.example/',
+    'chrome://x',
+    'moz-extension://x/cb',
+    'jar:https://rp.example/x!/',
+    'feed:https://rp.example/',
+    'smb://rp.example/x',
+    'ssh://rp.example',
+    'telnet:rp.example',
+    'ldap://rp.example',
+    'urn:x:y',
+    'vnc:x',
     'https://*.rp.example/*',
     'https://rp.example/*',
     'http://rp.example/cb',
@@ -539,6 +565,28 @@ describe('registration', () => {
     expect(created.redirect_uris).toEqual(redirect_uris)
   })
 
+  test.each(['vscode://x/cb', 'cursor://x/cb', 'claude:/cb', 'msal0123:/auth', 'ms.example.app:/cb'])(
+    '%s is as good a private-use scheme',
+    async (redirectUri) => {
+      const metadata = { redirect_uris: [redirectUri], token_endpoint_auth_method: 'none' }
+      expect((await host.oauth.clients.create(metadata)).redirect_uris).toEqual([redirectUri])
+    },
+  )
+
+  test.each(['client_uri', 'logo_uri', 'policy_uri', 'tos_uri', 'client_uri#de'])(
+    '%s is no place for a user name, which reads like a host',
+    async (member) => {
+      const metadata = {
+        redirect_uris: ['https://rp.example/cb'],
+        [member]: 'https://bank.example@evil.example/',
+      }
+      await expect(host.oauth.clients.create(metadata)).rejects.toMatchObject({
+        ...{ code: 'invalid_client_metadata' },
+        message: expect.stringContaining('without a user name'),
+      })
+    },
+  )
+
   test('an update is checked as a registration is', async () => {
     const { client_id } = await host.oauth.clients.create({ redirect_uris: ['https://rp.example/cb'] })
     await expect(
@@ -572,4 +620,22 @@ test('the answer never goes anywhere but to the URI of this very request', async
   )
   expect(destination(await decide(alice, first, 'deny')).pathname).toBe('/cb1')
   expect(destination(await decide(alice, second, 'deny')).pathname).toBe('/cb2')
+})
+
+test('a page says which client has asked, and one that came by itself cannot turn or fill it', async () => {
+  const own = await startHost({ provider: { registration: 'open' } })
+  const client_name = `Mallory \u202e<b>\u2066 ${'x'.repeat(100)}`
+  const { client_id } = await registered(own, { ...native, client_name })
+  const agent = await signedIn(own, 'alice')
+  const page = await agent.get(
+    authorizeUrl(own, { params: { client_id, redirect_uri: 'https://mallory.example/' } }),
+  )
+  expect(page.status).toBe(400)
+  expect(page.text).toContain(`<dd><bdi>Mallory &lt;b&gt; ${'x'.repeat(48)}…</bdi></dd>`)
+  expect(page.text).not.toMatch(/[\u202e\u2066]/)
+  const ours = await alice.get(
+    authorizeUrl(host, { client: 'multi', params: { redirect_uri: 'https://x.example/' } }),
+  )
+  expect(ours.text).toMatch(/<dd><bdi>[^<]+<\/bdi><\/dd>/)
+  await own.close()
 })

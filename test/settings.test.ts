@@ -593,3 +593,42 @@ describe('allowPrivateAddresses', () => {
     expectRefusal({ allowPrivateAddresses: value }, 'allowPrivateAddresses', /Pass true, or a list/)
   })
 })
+
+describe('where clients come from', () => {
+  const hosts = /\. Pass false, 'open', a list of hosts, a function or an object of options\.$/
+  const bytes = /\. Pass whole bytes from 1 to 65536\.$/
+  test.each<[option: string, value: unknown, named: string, rest: RegExp]>([
+    ...[null, 7, true, 'all'].flatMap((value): [string, unknown, string, RegExp][] => [
+      ['clientMetadataDocuments', value, 'clientMetadataDocuments', hosts],
+      ['registration', value, 'registration', /\. Pass false, 'open', a function or an object of options\.$/],
+    ]),
+    ...[0, -1, 1.5, 65_537, '5120', null, Number.NaN].map((sizeLimit): [string, unknown, string, RegExp] => [
+      ...(['clientMetadataDocuments', { allow: 'open', sizeLimit }] as const),
+      ...(['clientMetadataDocuments.sizeLimit', bytes] as const),
+    ]),
+    ...[0, 1_000_001, 0.5, '60', null].map((perMinute): [string, unknown, string, RegExp] => [
+      ...(['registration', { allow: 'open', perMinute }] as const),
+      ...(['registration.perMinute', /\. Pass a whole number from 1 to 1000000\.$/] as const),
+    ]),
+    [
+      ...(['clientMetadataDocuments', ['https://claude.ai'], 'clientMetadataDocuments.allow'] as const),
+      /names 'https:\/\/claude\.ai'\. Write hosts/,
+    ],
+    [
+      'clientMetadataDocuments',
+      { allow: [{}] },
+      'clientMetadataDocuments.allow',
+      /names an Object\. Write hosts/,
+    ],
+    ['clientMetadataDocuments', { allow: 'all' }, 'clientMetadataDocuments.allow', /is 'all'\. Pass 'open'/],
+    ['clientMetadataDocuments', {}, 'clientMetadataDocuments.allow', /is undefined\. Pass 'open'/],
+  ])('%s %j is refused, with the option mcp too', (option, value, named, rest) => {
+    expectRefusal({ [option]: value }, named, rest)
+    expectRefusal({ mcp: true, [option]: value }, named, rest)
+  })
+
+  test('the bounds themselves count', () => {
+    for (const sizeLimit of [1, 65_536]) build({ clientMetadataDocuments: { allow: 'open', sizeLimit } })
+    for (const perMinute of [1, 1_000_000]) build({ registration: { allow: 'open', perMinute } })
+  })
+})

@@ -65,6 +65,9 @@ export async function startPhotoApp({ port, store, printShop }: PhotoAppOptions)
         scope: 'openid profile email photos albums',
       },
     ],
+    // Users may make apps of their own, and administrators see and end everything.
+    applications: () => true,
+    admin: (user) => user.admin,
     // The print shop's backchannel_logout_uri is on this computer. For development only: refused where NODE_ENV is production.
     allowPrivateAddresses: true,
   })

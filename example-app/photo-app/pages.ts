@@ -11,6 +11,8 @@ interface Page {
 function layout({ title, user, csrfToken }: Page, main: Html): string {
   const account = html`
     <a href="/oauth/authorized-applications">Connected apps</a>
+    <a href="/oauth/applications">Your apps</a>
+    ${user?.admin && html`<a href="/oauth/admin">Administration</a>`}
     <form method="post" action="/logout">
       <input type="hidden" name="_csrf" value="${csrfToken}">
       <button class="plain">Sign out</button>

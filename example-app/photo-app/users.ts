@@ -6,6 +6,8 @@ export interface User {
   name: string
   email: string
   emailVerified: boolean
+  /** Whether they may use the administration. */
+  admin: boolean
   passwordHash: string
 }
 
@@ -18,6 +20,7 @@ export const demoUsers = [
 const users: User[] = demoUsers.map(({ password, ...user }) => ({
   ...user,
   emailVerified: true,
+  admin: user.id === 'alice',
   passwordHash: bcrypt.hashSync(password, 10),
 }))
 const nobody = bcrypt.hashSync('nobody has this password', 10)

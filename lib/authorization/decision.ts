@@ -1,6 +1,7 @@
 import { OAuthError } from '../errors.js'
 import { scopeOfClaim } from '../standard-claims.js'
 import type { Client, Grant } from '../store/records.js'
+import { isVouchedFor } from '../vouched.js'
 import { destinationOf } from './redirect-uri.js'
 import type { AuthorizationRequest } from './request.js'
 
@@ -40,8 +41,8 @@ export function decide(situation: Situation): Step {
   }
   if (request.subs !== undefined && !request.subs.includes(user.sub))
     throw refusal('login_required', 'Another user is signed in than the request is for.', 'other_user')
-  const provesItself = clientProvesItself(client, request.redirectUri)
-  if (provesItself && !request.prompts.includes('consent')) {
+  const mayRemember = clientProvesItself(client, request.redirectUri) && !cameByItself(client)
+  if (mayRemember && !request.prompts.includes('consent')) {
     if (client.skipConsent) return 'approved'
     // Details are about this one time: two payments that look alike are two.
     if (request.authorizationDetails === undefined && includesAll(grant, request)) return 'approved'
@@ -56,6 +57,12 @@ export function decide(situation: Situation): Step {
  */
 export function clientProvesItself(client: Client, redirectUri: string): boolean {
   return client.confidential || destinationOf(redirectUri).kind === 'web'
+}
+
+/** Whether nobody but the client itself says what it is. Its users are asked every time, since it may be something else today. */
+function cameByItself(client: Client): boolean {
+  const { source } = client
+  return (source === 'registration' || source === 'document') && !isVouchedFor(client)
 }
 
 /**

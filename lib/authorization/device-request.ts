@@ -7,7 +7,7 @@ import type { Client } from '../store/records.js'
 import { requestedDetails } from './details.js'
 import { requestedChallenge } from './pkce.js'
 import { requestedResources, scopesFor } from './resource.js'
-import { scopesBeside, scopesOf, splitScope } from './scope.js'
+import { defaultScopesOf, scopesBeside, scopesOf, splitScope } from './scope.js'
 
 /** A checked device authorization request (RFC 8628 §3.1). */
 export interface DeviceRequest {
@@ -31,7 +31,7 @@ export function readDeviceRequest(parameters: Parameters, client: Client, settin
   const scope = parameters.get('scope')
   const details = parameters.get('authorization_details')
   const authorizationDetails = requestedDetails(details, client, resources, settings)
-  const scopes = scopesBeside(authorizationDetails, scope, available, settings.defaultScopes)
+  const scopes = scopesBeside(authorizationDetails, scope, available, defaultScopesOf(client, settings))
   refuseReduced(scope, scopes, available)
   return {
     ...{ clientId: client.id, scopes, resources },

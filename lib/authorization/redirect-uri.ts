@@ -1,3 +1,5 @@
+import type { Text } from '../text.js'
+
 /** http on a loopback name, its port apart. The host follows the slashes at once, so user information never passes for it. */
 const LOOPBACK = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::([1-9][0-9]{0,4}))?((?:[/?].*)?)$/
 
@@ -35,29 +37,35 @@ export function destinationOf(redirectUri: string): Destination {
   return { kind: 'app', scheme: url.protocol.slice(0, -1) }
 }
 
+/** Registered URIs that a wrong one is compared with. Whoever has more of them does not get to make us look at them all. */
+const MOST_COMPARED = 20
+
 /** Says how a redirect URI differs from the nearest registered one. */
-export function explainMismatch(requested: string, registered: readonly string[]): string {
-  if (requested.includes('#')) return 'It has a fragment (#), which a redirect URI must not have.'
-  if (!URL.canParse(requested)) return 'It is not an absolute URL.'
+export function explainMismatch(requested: string, registered: readonly string[]): Text {
+  if (requested.includes('#')) return { key: 'error.mismatch.fragment' }
+  if (!URL.canParse(requested)) return { key: 'error.mismatch.not_absolute' }
+  const parsed = new URL(requested)
   const differences = registered
-    .map((uri) => differencesBetween(requested, uri))
+    .slice(0, MOST_COMPARED)
+    .map((uri) => differencesBetween(requested, parsed, uri))
     .filter((found) => found.length > 0)
   const [nearest] = differences.sort((a, b) => a.length - b.length)
-  if (nearest === undefined) return 'The application has registered no redirect URI.'
-  return `It differs from the registered one in: ${nearest.join(', ')}.`
+  if (nearest === undefined) return { key: 'error.mismatch.none_registered' }
+  const parts = nearest.map((part) => ({ key: `error.mismatch.${part}` }))
+  return { key: 'error.mismatch.differs', values: { parts } }
 }
 
-function differencesBetween(requested: string, registered: string): string[] {
-  if (requested.toLowerCase() === registered.toLowerCase()) return ['upper and lower case']
-  if (requested === `${registered}/` || `${requested}/` === registered) return ['the trailing slash']
-  const [a, b] = [new URL(requested), new URL(registered)]
+function differencesBetween(requested: string, a: URL, registered: string): string[] {
+  if (requested.toLowerCase() === registered.toLowerCase()) return ['case']
+  if (requested === `${registered}/` || `${requested}/` === registered) return ['slash']
+  const b = new URL(registered)
   const differences = []
-  if (a.username !== b.username || a.password !== b.password) differences.push('a user name or password')
-  if (a.protocol !== b.protocol) differences.push('the scheme')
-  if (a.hostname !== b.hostname) differences.push('the host')
+  if (a.username !== b.username || a.password !== b.password) differences.push('user')
+  if (a.protocol !== b.protocol) differences.push('scheme')
+  if (a.hostname !== b.hostname) differences.push('host')
   const portIsFree = splitLoopback(requested) !== undefined && splitLoopback(registered) !== undefined
-  if (a.protocol === b.protocol && a.port !== b.port && !portIsFree) differences.push('the port')
-  if (a.pathname !== b.pathname) differences.push('the path')
-  if (a.search !== b.search) differences.push('the query')
-  return differences.length > 0 ? differences : ['its spelling']
+  if (a.protocol === b.protocol && a.port !== b.port && !portIsFree) differences.push('port')
+  if (a.pathname !== b.pathname) differences.push('path')
+  if (a.search !== b.search) differences.push('query')
+  return differences.length > 0 ? differences : ['spelling']
 }

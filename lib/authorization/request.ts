@@ -1,4 +1,5 @@
 import { OAuthError } from '../errors.js'
+import { localesIn } from '../locales.js'
 import { optional } from '../optional.js'
 import type { AuthorizationDetail, LoginHints } from '../options.js'
 import type { Parameters } from '../parameters.js'
@@ -13,7 +14,7 @@ import { requestedChallenge, requiredChallenge } from './pkce.js'
 import { type Prompt, requestedPrompts } from './prompt.js'
 import { requestedResources, scopesFor } from './resource.js'
 import { checkResponseMode, type ResponseTarget } from './response.js'
-import { scopesBeside, scopesOf } from './scope.js'
+import { defaultScopesOf, scopesBeside, scopesOf } from './scope.js'
 
 /** A checked authorization request (RFC 6749 §4.1.1), as it waits for its user. */
 export interface AuthorizationRequest extends ResponseTarget {
@@ -101,7 +102,7 @@ export function readAuthorizationRequest(
   const details = parameters.get('authorization_details')
   const authorizationDetails = requestedDetails(details, client, resources, settings)
   const scope = parameters.get('scope')
-  const scopes = scopesBeside(authorizationDetails, scope, available, settings.defaultScopes)
+  const scopes = scopesBeside(authorizationDetails, scope, available, defaultScopesOf(client, settings))
   const asked = requestedClaims(parameters.get('claims'))
   return {
     clientId: client.id,
@@ -147,6 +148,11 @@ function identityRequest(
   }
 }
 
+/** The languages that a request asks for, most wanted first (OpenID Connect Core §3.1.2.1). */
+export function requestedLocales(parameters: Parameters): readonly string[] {
+  return localesIn(parameters.get('ui_locales'))
+}
+
 function loginHints(
   parameters: Parameters,
   prompts: readonly Prompt[],
@@ -155,7 +161,7 @@ function loginHints(
   const list = (name: string) => parameters.get(name)?.split(' ').filter(Boolean) ?? []
   const again = prompts.filter((prompt) => prompt === 'login' || prompt === 'select_account')
   const acrValues = [...new Set([...acr, ...list('acr_values')])]
-  const uiLocales = list('ui_locales')
+  const uiLocales = requestedLocales(parameters)
   return {
     ...optional('loginHint', parameters.get('login_hint')),
     ...(acrValues.length > 0 && { acrValues }),

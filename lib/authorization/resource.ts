@@ -5,7 +5,7 @@ import type { Settings } from '../settings.js'
 /** More than a client has use for in one token; each is looked up and compared. */
 const MOST_RESOURCES = 10
 
-type Resources = Pick<Settings, 'resources' | 'origin'>
+type Resources = Pick<Settings, 'resources' | 'everyUrl' | 'origin'>
 
 /**
  * The resources that a request names (RFC 8707 §2), in the one spelling that is stored and compared. Without the option `resources`
@@ -30,20 +30,22 @@ export function requestedResources(named: readonly string[], settings: Resources
 
 /** The spelling of a resource that this server issues tokens for; undefined for any other. */
 export function hostedResource(resource: string, settings: Resources): string | undefined {
+  const { resources, origin } = settings
   const normalized = normalizeResource(resource)
   if (normalized === undefined) return undefined
-  if (settings.resources.size === 0) {
-    return new URL(normalized).origin === settings.origin ? normalized : undefined
-  }
-  const known = [...settings.resources.keys()].find((key) => normalizeResource(key) === normalized)
-  return known ?? (normalized === settings.origin ? normalized : undefined)
+  const known = [...resources.keys()].find((key) => normalizeResource(key) === normalized)
+  if (known !== undefined) return known
+  if (normalized === origin) return origin
+  if (new URL(normalized).origin !== origin) return undefined
+  return guardedAs(normalized, settings) === normalized ? normalized : undefined
 }
 
-/** The resource as which a URL of this host is guarded: itself, or with the option `resources` the nearest of these that it lies in. */
-export function guardedAs(url: string, { resources, origin }: Resources): string {
-  if (resources.size === 0) return url
+/** The resource as which a URL of this host is guarded: the nearest of the option `resources` that it lies in, otherwise itself or the whole origin. */
+export function guardedAs(url: string, { resources, everyUrl, origin }: Resources): string {
+  const otherwise = everyUrl ? url : origin
+  if (resources.size === 0) return otherwise
   const above = [...resources.keys()].filter((resource) => covers([resource], url))
-  return above.sort((a, b) => b.length - a.length)[0] ?? origin
+  return above.sort((a, b) => b.length - a.length)[0] ?? otherwise
 }
 
 /** Of what was granted, the part that a token request names; all of it where it names none (RFC 8707 §2.2). */

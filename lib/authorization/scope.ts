@@ -4,9 +4,21 @@ import { isScopeToken } from '../scopes.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 
-/** The scopes that this client may ask for. */
+/**
+ * The scopes that this client may ask for. One that nobody but itself has said anything of is not held to what it named: it asks for what the API
+ * has challenged it for (RFC 6750 §3.1), which it learns later, and its users decide.
+ */
 export function scopesOf(client: Client, { scopes }: Pick<Settings, 'scopes'>): readonly string[] {
+  if (client.anyScope) return [...scopes.keys()]
   return [...scopes.keys()].filter((name) => client.scopes?.includes(name) ?? true)
+}
+
+/** What a request of this client asks for that names no scope. */
+export function defaultScopesOf(
+  { scopes }: Client,
+  { defaultScopes }: Pick<Settings, 'defaultScopes'>,
+): readonly string[] {
+  return defaultScopes.filter((name) => scopes?.includes(name) ?? true)
 }
 
 /**

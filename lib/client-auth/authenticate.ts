@@ -1,6 +1,7 @@
 import { type AuthMethodName, offeredAuthMethods } from '../clients/auth-methods.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
-import { findClient, reportable } from '../clients/find.js'
+import { DocumentRefusal } from '../clients/document-refusal.js'
+import { type DocumentUse, findAuthenticatingClient, reportable } from '../clients/find.js'
 import { forbiddenBy } from '../clients/profile.js'
 import { OAuthError, toldOf } from '../errors.js'
 import { keyAlgs, MAC_ALGS } from '../keys/client-jwt.js'
@@ -51,20 +52,27 @@ export class ClientAuthenticator {
     this.#guard = new Guard(runtime.now)
   }
 
-  async authenticate(request: AuthRequest): Promise<AuthenticatedClient> {
+  /** `use`: what counts of a client that has come by its document. */
+  async #find(clientId: string, use: DocumentUse, address: string): Promise<Client> {
+    try {
+      const client = await findAuthenticatingClient(this.#runtime, clientId, use, address)
+      if (client !== undefined) return client
+    } catch (error) {
+      throw error instanceof DocumentRefusal ? told(error) : error
+    }
+    throw invalidClient('This client is not known here. Register it again.', 'client_unknown')
+  }
+
+  async authenticate(request: AuthRequest, use: DocumentUse): Promise<AuthenticatedClient> {
     const { parameters, authorization, address, endpoint, sender } = request
     parameters.refuseRepeated(PARAMETERS)
     const presented = { parameters, authorization, assertion: presentedAssertion(parameters) }
     const ways = presentedWays(presented, this.#runtime)
     const [{ clientId }] = ways
     try {
-      const client = await findClient(this.#runtime, clientId)
-      if (client === undefined) throw invalidClient('This client is not known here.', 'client_unknown')
-      const { verify } = registeredWay(client, ways)
-      const proof = await verify(client, {
-        ...{ runtime: this.#runtime, guard: this.#guard },
-        ...{ address, endpoint, sender },
-      })
+      const client = await this.#find(clientId, use, address)
+      const verification = { runtime: this.#runtime, guard: this.#guard, address, endpoint, sender }
+      const proof = await registeredWay(client, ways).verify(client, verification)
       if (proof !== undefined && !(await useOnce(this.#runtime.store, 'assertion', proof))) throw replayed()
       const refusal = forbiddenBy(this.#runtime.settings.profile, client)
       if (refusal !== undefined) throw forbidden(refusal)
@@ -82,6 +90,17 @@ export class ClientAuthenticator {
       throw error
     }
   }
+}
+
+/** What is wrong with a document, told to its client. */
+function told({ message, reason, cause, mayPass }: DocumentRefusal): OAuthError {
+  if (!mayPass) return invalidClient(message, reason)
+  // As where its keys cannot be had: any other refusal would be taken for final.
+  return new OAuthError('temporarily_unavailable', message, {
+    reason,
+    cause,
+    headers: { 'Retry-After': '10' },
+  })
 }
 
 /** Kept from before the option `profile` was set. It has proven who it is, so it may know. */

@@ -19,6 +19,9 @@ export const privateKeyJwt: AuthMethod = {
       const search = new KeySearch(runtime, jwt, guard.hasFailedOften(client, address) ? 1 : undefined)
       const problem = await search.amongKeysOf(client)
       if (problem === undefined) return
+      // Its document may name other keys by now than those that are kept of it.
+      const renewed = client.source === 'document' ? await runtime.documents?.renewed(client) : undefined
+      if (renewed !== undefined && (await search.amongKeysOf(renewed)) === undefined) return
       // Where no signature was tried, the attempt has cost nothing.
       if (search.hasTried) guard.countFailure(client, address)
       throw REFUSALS[problem]()

@@ -1,7 +1,13 @@
 import type { ClientMetadata } from '../options.js'
 
-/** Metadata of a registered client. */
-export type RegisteredClient = ClientMetadata & { readonly client_id: string }
+/** Metadata of a registered client. Handed back to `create` or `update`, the two last members are passed over. */
+export type RegisteredClient = ClientMetadata & {
+  readonly client_id: string
+  /** How it came: it registered itself at `/register`, its metadata lie at the URL that is its id, or a user made it on `/applications`. Undefined: you made it. */
+  readonly source?: 'registration' | 'document' | 'user'
+  /** When it was registered, in seconds since 1970 (RFC 7591 §3.2.1); undefined for those of the option `clients`. */
+  readonly client_id_issued_at?: number
+}
 
 /** What `rotateSecret` answers. */
 export interface RotatedSecret {
@@ -27,8 +33,13 @@ export interface Clients {
   /** One client, without its secret; undefined where there is none. */
   get(clientId: string): Promise<RegisteredClient | undefined>
 
-  /** All of them, without their secrets; those of the option `clients` first. */
-  list(): Promise<RegisteredClient[]>
+  /**
+   * All of them, without their secrets; those of the option `clients` first. With `ownerId`, those of one user: to delete them with the account, or to
+   * move them to another one with `update(client_id, { owner_id })`.
+   *
+   * @throws ConfigurationError for a member of `filter` that is unknown, or there and no id.
+   */
+  list(filter?: { readonly ownerId?: string | number }): Promise<RegisteredClient[]>
 
   /**
    * Changes what is named and leaves the rest; but `jwks` takes the place of `jwks_uri`, and the other way round. Its id stays as it is, and so does

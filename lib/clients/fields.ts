@@ -46,8 +46,15 @@ export function wholeSeconds(field: string, value: unknown): number | undefined 
 /** A page that a user may be shown a link to. */
 export function webPage(field: string, value: unknown): string | undefined {
   const uri = string(field, value)
-  if (uri === undefined || (URL.canParse(uri) && new URL(uri).protocol === 'https:')) return uri
-  throw invalid(field, 'is not an https URL', 'Give an https URL.')
+  if (uri === undefined || isWebPage(uri)) return uri
+  throw invalid(field, 'is not an https URL', 'Give an https URL, without a user name.')
+}
+
+export function isWebPage(uri: string): boolean {
+  if (!URL.canParse(uri)) return false
+  const { protocol, username, password } = new URL(uri)
+  // What stands before an @ reads like the host.
+  return protocol === 'https:' && username === '' && password === ''
 }
 
 /** A URL that this server sends requests to. http is for development, beside private addresses. */

@@ -1,13 +1,78 @@
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
+import { looksLikeUrl } from './document-url.js'
+import { isForgotten } from './lasting.js'
 
-/** The client with this id, from the option `clients` or from the store. A disabled one counts as unknown. */
-export async function findClient(
-  { clients, store }: Pick<Runtime, 'clients' | 'store'>,
+type Known = Pick<Runtime, 'clients' | 'store' | 'documents' | 'now'>
+
+/** What counts of a client that has come by its document: what is kept of it; that, or where nothing is kept the document; the document as it is now. */
+export type DocumentUse = 'kept' | 'kept_or_current' | 'current'
+
+/**
+ * The client with this id, from the option `clients` or from the store. A disabled one counts as unknown, and so does one that has come by its
+ * document where the option for that does not let it in (any more), or by itself and got no token in time.
+ */
+export async function findClient(runtime: Known, id: string): Promise<Client | undefined> {
+  return usable(runtime, await storedClient(runtime, id))
+}
+
+/**
+ * The same for who asks a user for something: where the id is the URL of a document, that has to be valid now. What the host has registered
+ * under a URL is its own word, whatever lies there. `address`: of whoever sends the request.
+ *
+ * @throws DocumentRefusal that says what is wrong with the id or the document.
+ */
+export async function findRequestingClient(
+  runtime: Known,
+  id: string,
+  address: string,
+): Promise<Client | undefined> {
+  return currentClient(runtime, id, await storedClient(runtime, id), address)
+}
+
+/**
+ * The same for who is about to prove that it is this client. What is kept of a document never waits for its site, which is asked in the background.
+ *
+ * @throws DocumentRefusal where the document counts, and it or its URL is not right.
+ */
+export async function findAuthenticatingClient(
+  runtime: Known,
+  id: string,
+  use: DocumentUse,
+  address: string,
+): Promise<Client | undefined> {
+  const stored = await storedClient(runtime, id)
+  if (use === 'current') return currentClient(runtime, id, stored, address)
+  const kept = await usable(runtime, stored)
+  if (kept?.source === 'document') runtime.documents?.look(kept)
+  return kept === undefined && use !== 'kept' ? currentClient(runtime, id, stored, address) : kept
+}
+
+async function storedClient(
+  { clients, store }: Pick<Known, 'clients' | 'store'>,
   id: string,
 ): Promise<Client | undefined> {
-  const client = clients.get(id) ?? (await store.findClient(id))
-  return client?.disabled ? undefined : client
+  return clients.get(id) ?? (await store.findClient(id))
+}
+
+async function currentClient(
+  runtime: Known,
+  id: string,
+  stored: Client | undefined,
+  address: string,
+): Promise<Client | undefined> {
+  const isByDocument = stored === undefined ? looksLikeUrl(id) : stored.source === 'document'
+  if (!isByDocument || stored?.disabled || runtime.documents === undefined) return usable(runtime, stored)
+  return runtime.documents.current(id, stored, address)
+}
+
+async function usable(
+  { documents, now }: Pick<Known, 'documents' | 'now'>,
+  client: Client | undefined,
+): Promise<Client | undefined> {
+  if (client === undefined || client.disabled || isForgotten(client, now())) return undefined
+  if (client.source !== 'document') return client
+  return (await documents?.lets(client)) ? client : undefined
 }
 
 /**
@@ -16,7 +81,7 @@ export async function findClient(
  * which unlike two times can be compared across processes whose clocks differ.
  */
 export async function findHolder(
-  runtime: Pick<Runtime, 'clients' | 'store'>,
+  runtime: Known,
   { clientId, clientSince }: { readonly clientId: string; readonly clientSince?: number },
 ): Promise<Client | undefined> {
   const client = await findClient(runtime, clientId)

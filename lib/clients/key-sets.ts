@@ -1,12 +1,14 @@
 import type { Awaitable } from '../awaitable.js'
 import { OAuthError } from '../errors.js'
 import { type Outgoing, OutgoingError } from '../outgoing/outgoing.js'
+import type { Client } from '../store/records.js'
+import { isVouchedFor } from '../vouched.js'
 
 /** Seconds after which to try again where keys could not be had. */
 const RETRY_AFTER = 10
 
 /** Whoever signs: their public keys (RFC 7517 §5), or where they publish them. */
-export interface KeyOwner {
+export interface KeyOwner extends Pick<Client, 'source' | 'verified'> {
   readonly jwks?: unknown
   readonly jwksUri?: string
 }
@@ -19,12 +21,13 @@ export interface KeyOwner {
  */
 export async function searchKeySets<Problem>(
   outgoing: Outgoing,
-  { jwks, jwksUri }: KeyOwner,
+  owner: KeyOwner,
   search: (set: unknown) => Awaitable<Problem | undefined>,
 ): Promise<Problem | undefined> {
+  const { jwks, jwksUri } = owner
   if (jwks !== undefined || jwksUri === undefined) return search(jwks)
   try {
-    return await searchPublished(outgoing, jwksUri, search)
+    return await searchPublished(outgoing, jwksUri, !isVouchedFor(owner), search)
   } catch (error) {
     if (!(error instanceof OutgoingError)) throw error
     // Any other refusal would be taken for final, and this may pass.
@@ -40,11 +43,12 @@ export async function searchKeySets<Problem>(
 async function searchPublished<Problem>(
   outgoing: Outgoing,
   uri: string,
+  stranger: boolean,
   search: (set: unknown) => Awaitable<Problem | undefined>,
 ): Promise<Problem | undefined> {
-  const { body, cached } = await outgoing.fetchJson(uri)
+  const { body, cached } = await outgoing.fetchJson(uri, { stranger })
   const problem = await search(body)
   if (problem === undefined || !cached) return problem
-  const newer = await outgoing.fetchJson(uri, { fresh: true })
+  const newer = await outgoing.fetchJson(uri, { fresh: true, stranger })
   return newer.body === body ? problem : search(newer.body)
 }

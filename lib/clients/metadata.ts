@@ -7,6 +7,8 @@ import { suggestion } from '../suggestion.js'
 import { authenticationFields, authenticationMetadata } from './authentication-metadata.js'
 import { certificateFields, certificateMetadata } from './certificate-metadata.js'
 import { boolean, invalid, oneOf, string, strings, webPage } from './fields.js'
+import { grantTypesWithin, scopesWithin } from './host-limit.js'
+import { isLocalized, localizedFields } from './localized.js'
 import { type ClientRules, openIdFields, openIdMetadata } from './openid-metadata.js'
 import { forbiddenBy } from './profile.js'
 import { readRedirectUris } from './redirect-uris.js'
@@ -19,6 +21,10 @@ const FIELDS: Record<keyof ClientMetadata, true> = {
   client_secret: true,
   redirect_uris: true,
   client_name: true,
+  software_id: true,
+  software_version: true,
+  owner_id: true,
+  verified: true,
   client_uri: true,
   logo_uri: true,
   policy_uri: true,
@@ -66,19 +72,37 @@ const FIELDS: Record<keyof ClientMetadata, true> = {
   disabled: true,
 }
 
+/** What the host is told of a client beside its metadata, and may hand back with them. */
+const ANSWERED = ['source', 'client_id_issued_at']
+
+/** What a client has that its metadata do not say. */
+export type Identity = Pick<
+  Client,
+  | ('id' | 'revision' | 'createdAt' | 'secret' | 'previousSecret' | 'source')
+  | ('softwareStatement' | 'registrationToken' | 'fingerprint' | 'expiresAt' | 'anyScope' | 'hostLimit')
+>
+
+/** The same of a client that there is, but for its secrets. */
+export function identityOf(client: Client): Omit<Identity, 'secret' | 'previousSecret'> {
+  const { id, revision, createdAt, source, softwareStatement } = client
+  return {
+    ...{ id, revision, createdAt },
+    ...optional('source', source),
+    ...optional('softwareStatement', softwareStatement),
+    ...optional('registrationToken', client.registrationToken),
+    ...optional('fingerprint', client.fingerprint),
+    ...optional('expiresAt', client.expiresAt),
+    ...optional('anyScope', client.anyScope),
+    ...optional('hostLimit', client.hostLimit),
+  }
+}
+
 /** Checks client metadata (RFC 7591 §2) and makes a client of it; a refusal names the field and the remedy. */
-export function toClient(
-  metadata: ClientMetadata,
-  identity: Pick<Client, 'id' | 'revision' | 'createdAt' | 'secret' | 'previousSecret'>,
-  rules: ClientRules,
-): Client {
-  const { id, revision, secret, previousSecret, createdAt } = identity
-  const grantTypes =
-    strings(
-      'grant_types',
-      metadata.grant_types,
-      Object.values(GRANT_TYPES).map(({ name }) => name),
-    ) ?? DEFAULT_GRANT_TYPES
+export function toClient(metadata: ClientMetadata, identity: Identity, rules: ClientRules): Client {
+  const { id, secret, hostLimit } = identity
+  const names = Object.values(GRANT_TYPES).map(({ name }) => name)
+  const said = strings('grant_types', metadata.grant_types, names) ?? DEFAULT_GRANT_TYPES
+  const grantTypes = grantTypesWithin(hostLimit, said)
   const authentication = authenticationFields(metadata, secret, rules)
   const { confidential } = authentication
   if (!confidential) refuseForPublic(grantTypes)
@@ -93,21 +117,17 @@ export function toClient(
   }
   const redirectUris = readRedirectUris(metadata.redirect_uris, { isPublic: !confidential, grantTypes })
   const client: Client = {
-    id,
-    revision,
+    ...identity,
     name: string('client_name', metadata.client_name) ?? id,
     redirectUris,
     grantTypes,
     requirePkce,
     skipConsent: boolean('skip_consent', metadata.skip_consent) ?? false,
     disabled: boolean('disabled', metadata.disabled) ?? false,
-    createdAt,
     ...authentication,
     ...certificateFields(metadata, rules),
     ...requestFields(metadata, authentication, rules),
-    ...tokenFields(metadata, rules),
-    ...optional('secret', secret),
-    ...optional('previousSecret', previousSecret),
+    ...tokenFields(metadata, authentication, rules),
     ...optional('uri', webPage('client_uri', metadata.client_uri)),
     ...optional('logoUri', webPage('logo_uri', metadata.logo_uri)),
     ...optional('policyUri', webPage('policy_uri', metadata.policy_uri)),
@@ -115,7 +135,12 @@ export function toClient(
     ...optional('contacts', strings('contacts', metadata.contacts)),
     // OpenID Connect Dynamic Client Registration §2. What a redirect URI may be follows from the URI.
     ...optional('applicationType', oneOf('application_type', metadata.application_type, ['web', 'native'])),
-    ...optional('scopes', scopeList(metadata.scope)),
+    ...optional('scopes', scopesWithin(hostLimit, scopeList(metadata.scope))),
+    ...optional('softwareId', string('software_id', metadata.software_id)),
+    ...optional('softwareVersion', string('software_version', metadata.software_version)),
+    ...optional('ownerId', string('owner_id', metadata.owner_id)),
+    ...optional('verified', boolean('verified', metadata.verified)),
+    ...optional('localized', localizedFields(metadata)),
     ...openIdFields(metadata, { redirectUris, confidential }, rules),
   }
   const refusal = forbiddenBy(rules.profile, client)
@@ -153,6 +178,11 @@ export function toMetadata(client: Client): ClientMetadata & { client_id: string
     ...requestMetadata(client),
     ...tokenMetadata(client),
     ...optional('scope', client.scopes?.join(' ')),
+    ...optional('software_id', client.softwareId),
+    ...optional('software_version', client.softwareVersion),
+    ...optional('owner_id', client.ownerId),
+    ...optional('verified', client.verified),
+    ...client.localized,
     ...openIdMetadata(client),
     skip_consent: client.skipConsent,
     require_pkce: client.requirePkce,
@@ -165,7 +195,8 @@ export function refuseUnknownFields(metadata: ClientMetadata | StaticClient): vo
     throw invalid('metadata', 'is not an object', "Write { client_name: '...', redirect_uris: ['...'] }.")
   }
   const known = Object.keys(FIELDS)
-  const unknown = Object.keys(metadata).find((name) => !known.includes(name))
+  const isKnown = (name: string) => known.includes(name) || ANSWERED.includes(name) || isLocalized(name)
+  const unknown = Object.keys(metadata).find((name) => !isKnown(name))
   if (unknown === undefined) return
   const meant = suggestion(unknown, known)
   throw invalid(unknown, 'is not known', meant ? `Did you mean ${meant}?` : `Known are: ${known.join(', ')}.`)

@@ -17,6 +17,21 @@ export function refuseMisspeltDetailsTypes(
   refuseMisspelt('authorization_details_types', 'type', authorizationDetailsTypes, authorizationDetails)
 }
 
+/** An API on a host of which no token can be for could look at none. */
+export function refuseForeignResources(
+  { resources: served = [] }: Client,
+  { resources, origin }: Pick<Settings, 'resources' | 'origin'>,
+): void {
+  const origins = [origin, ...[...resources.keys()].map((resource) => new URL(resource).origin)]
+  const foreign = served.find((url) => !origins.includes(new URL(url).origin))
+  if (foreign === undefined) return
+  throw invalid(
+    'resources',
+    `has ${foreign}, and no token can be for anything there`,
+    'Add it to the option resources, or leave it out.',
+  )
+}
+
 /** Names that nobody offers do no harm; one that is nearly another is a mistake that nobody would see. */
 function refuseMisspelt(
   field: string,

@@ -1,6 +1,7 @@
 import type { SigningAlg } from '../keys/signing-keys.js'
 import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
+import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import { boolean, invalid, oneOf, remoteUrl, string, strings, wholeSeconds } from './fields.js'
@@ -14,6 +15,13 @@ export interface ClientRules
   extends Pick<Settings, 'pairwiseSalt' | 'allowPrivateAddresses' | 'mtls' | 'features' | 'profile'> {
   /** The algorithms that ID tokens can be signed with. */
   readonly algs: readonly SigningAlg[]
+}
+
+export function clientRules({
+  settings,
+  keys,
+}: Pick<Runtime, 'settings'> & { readonly keys: Pick<Runtime['keys'], 'algs'> }): Settings & ClientRules {
+  return { ...settings, algs: keys.algs }
 }
 
 type OpenIdFields = Pick<

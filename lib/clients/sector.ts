@@ -1,12 +1,22 @@
 import { type Outgoing, OutgoingError } from '../outgoing/outgoing.js'
 import type { Client } from '../store/records.js'
+import { isVouchedFor, needsNoRedirect, provesKeys } from '../vouched.js'
 import { invalid } from './fields.js'
 
-type Member = Pick<Client, 'redirectUris' | 'jwksUri'>
+type Member = Pick<
+  Client,
+  'redirectUris' | 'jwksUri' | 'tokenEndpointAuthMethod' | 'source' | 'verified' | 'grantTypes'
+>
 
-/** What a sector lists of a client: its redirect URIs, or where it has none, its jwks_uri (OpenID Connect Core §8.1, CIBA §4). */
-export function sectorEntries({ redirectUris, jwksUri }: Member): readonly string[] {
-  return redirectUris.length > 0 || jwksUri === undefined ? redirectUris : [jwksUri]
+/**
+ * What a sector lists of a client: its redirect URIs, or where it has none, its jwks_uri (OpenID Connect Core §8.1, CIBA §4). Both where its
+ * redirect URIs say nothing of who it is.
+ */
+export function sectorEntries(client: Member): readonly string[] {
+  const { redirectUris, jwksUri } = client
+  if (jwksUri === undefined) return redirectUris
+  if (redirectUris.length === 0) return [jwksUri]
+  return needsNoRedirect(client) && provesKeys(client) ? [...redirectUris, jwksUri] : redirectUris
 }
 
 /** Whoever shares a sector shares the identities of users, so the sector has to say that this client belongs to it. */
@@ -22,17 +32,17 @@ export async function confirmSector(
       'has nothing to list of a client with neither redirect URIs nor a jwks_uri',
       'Leave it out, and the client is a sector by itself; or give a jwks_uri, and list that there.',
     )
-  const listed = await fetchList(sectorIdentifierUri, outgoing)
+  const listed = await fetchList(sectorIdentifierUri, outgoing, !isVouchedFor(client))
   if (!Array.isArray(listed) || !Array.from(listed).every((uri) => typeof uri === 'string'))
     throw refused('does not answer an array of URIs', "Answer JSON there: ['https://...'].")
   const missing = entries.find((uri) => !listed.includes(uri))
   if (missing !== undefined) throw refused(`does not list ${missing}`, 'Add it there.')
 }
 
-async function fetchList(uri: string, outgoing: Outgoing): Promise<unknown> {
+async function fetchList(uri: string, outgoing: Outgoing, stranger: boolean): Promise<unknown> {
   try {
     // What was wrong a moment ago may have been mended since.
-    return (await outgoing.fetchJson(uri, { fresh: true })).body
+    return (await outgoing.fetchJson(uri, { fresh: true, stranger })).body
   } catch (error) {
     if (!(error instanceof OutgoingError)) throw error
     throw refused(`cannot be fetched: ${error.message}`, 'Publish the list there.', error)

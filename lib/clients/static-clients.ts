@@ -5,13 +5,13 @@ import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import { identifier } from './client-id.js'
 import { refuseUnknownFields, toClient } from './metadata.js'
-import { refuseMisspeltDetailsTypes, refuseMisspeltScopes } from './misspelt-names.js'
+import { refuseForeignResources, refuseMisspeltDetailsTypes, refuseMisspeltScopes } from './misspelt-names.js'
 import type { ClientRules } from './openid-metadata.js'
 import { staticSecrets } from './secret-form.js'
 
 type ClientSettings = Pick<
   Settings,
-  'clients' | 'scopes' | 'authorizationDetails' | Exclude<keyof ClientRules, 'algs'>
+  'clients' | 'scopes' | 'authorizationDetails' | 'resources' | 'origin' | Exclude<keyof ClientRules, 'algs'>
 >
 
 /**
@@ -51,6 +51,7 @@ function staticClient(
   const client = toClient(metadata, identity, { ...settings, algs })
   refuseMisspeltScopes(client, settings)
   refuseMisspeltDetailsTypes(client, settings)
+  refuseForeignResources(client, settings)
   return client
 }
 

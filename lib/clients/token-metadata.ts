@@ -20,6 +20,7 @@ type TokenFields = Pick<
 /** Which details a client asks for (RFC 9396), what its tokens are bound to (RFC 9449) and how long they live, and which it may look at (RFC 7662). */
 export function tokenFields(
   metadata: ClientMetadata,
+  { confidential }: Pick<Client, 'confidential'>,
   { algs, features }: { readonly algs: readonly SigningAlg[] } & Pick<Settings, 'features'>,
 ): TokenFields {
   const lifetimes = lifetimesOf(metadata)
@@ -33,7 +34,7 @@ export function tokenFields(
       'introspectionSignedResponseAlg',
       oneOf('introspection_signed_response_alg', metadata.introspection_signed_response_alg, algs),
     ),
-    ...optional('resources', resourceUrls(metadata)),
+    ...optional('resources', resourceUrls(metadata, confidential)),
     ...(Object.keys(lifetimes).length > 0 && { lifetimes }),
   }
 }
@@ -60,8 +61,14 @@ function dpopBound(metadata: ClientMetadata, { dpop: isOffered }: Settings['feat
 }
 
 /** A name that is no URL would cover no token, and nobody would know why. */
-function resourceUrls({ resources }: ClientMetadata): readonly string[] | undefined {
+function resourceUrls({ resources }: ClientMetadata, confidential: boolean): readonly string[] | undefined {
   const urls = strings('resources', resources)
+  if (urls !== undefined && urls.length > 0 && !confidential)
+    throw invalid(
+      'resources',
+      'stands at a public client, which cannot prove that it is the API',
+      'Give it a secret or a key, or leave resources out.',
+    )
   const strange = urls?.find((url) => !/^https?:\/\/[^?#]+$/.test(url) || !URL.canParse(url))
   if (strange === undefined) return urls
   throw invalid('resources', `has ${strange}`, "Write URLs of APIs: 'https://photos.example/api'.")

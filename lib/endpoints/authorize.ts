@@ -1,11 +1,10 @@
 import type { AuthorizationRequest } from '../authorization/request.js'
-import { findClient } from '../clients/find.js'
-import { LONGEST_SHOWN, PageError } from '../errors.js'
+import { type ErrorTexts, inRequest, PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
 import type { PageRequest } from '../http/request.js'
-import type { Parameters } from '../parameters.js'
 import { arrivedRequest } from '../requests/arrived.js'
 import { waitingRequest } from '../requests/pushed.js'
+import { notOnce } from '../requests/target.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { answer } from './answer.js'
@@ -13,6 +12,8 @@ import { approveAtOnce } from './consent-answer.js'
 import { authenticationOf, errorResponse, hintsFor, nextStep } from './interaction.js'
 import { LONGEST_QUERY } from './limits.js'
 import { consentPath, putAside } from './pending-request.js'
+import { clientAtBrowser } from './requesting-client.js'
+import { refuseToSendOn } from './stranger-error.js'
 
 /**
  * RFC 6749 §4.1.1. Who sends the request and where it may be answered come first: until both are proven, every error is a page
@@ -21,14 +22,19 @@ import { consentPath, putAside } from './pending-request.js'
 export async function authorize(runtime: Runtime, request: PageRequest): Promise<PageReply> {
   const { parameters } = request
   if (parameters.length > LONGEST_QUERY) throw tooLong()
-  const client = await requestingClient(runtime, parameters)
-  const { target, check, pushed } = await arrivedRequest(runtime, client, parameters)
+  const client = await requestingClient(runtime, request)
+  const { target, check, pushed, uiLocales } = await arrivedRequest(runtime, client, parameters)
+  request.speech.prefer(uiLocales)
+  let isSilent = false
   try {
-    return await proceed(runtime, request, client, await check(), pushed)
+    const checked = await check()
+    isSilent = checked.prompts.includes('none')
+    return await proceed(runtime, request, client, checked, pushed)
   } catch (error) {
     // A page is for whoever is at the browser, and no answer for the client.
     if (error instanceof PageError) throw error
-    return answer(client, errorResponse(runtime, target, error))
+    await refuseToSendOn(runtime, request.host, client, error, isSilent)
+    return answer(request, client, errorResponse(runtime, target, error))
   }
 }
 
@@ -49,18 +55,15 @@ export async function authorizeByPost(
 function tooLong(): PageError {
   return new PageError(
     'invalid_request',
-    {
-      heading: 'This request is too long',
-      message: `The application sent more than ${LONGEST_QUERY} characters.`,
-      hint: 'The application has to send a shorter state or fewer parameters.',
-    },
+    { key: 'error.request_too_long', values: { most: String(LONGEST_QUERY) } },
     { reason: 'request_too_long', status: 413 },
   )
 }
 
-async function proceed(
+/** What becomes of a request that is right: an answer at once, or it waits for its user. */
+export async function proceed(
   runtime: Runtime,
-  { host, browsers }: PageRequest,
+  { host, browsers, speech }: PageRequest,
   client: Client,
   request: AuthorizationRequest,
   pushed: string | undefined,
@@ -77,7 +80,7 @@ async function proceed(
       asked: false,
       authentication: authenticationOf(next.user, undefined),
     }
-    return answer(client, await approveAtOnce(runtime, request, approval, pushed))
+    return answer({ speech }, client, await approveAtOnce(runtime, request, approval, pushed))
   }
   const { id, cookie } = await putAside(
     runtime,
@@ -91,27 +94,22 @@ async function proceed(
   return redirect(settings.loginUrl(host, consent, hintsFor(request, next.user)), cookie)
 }
 
-async function requestingClient(runtime: Runtime, parameters: Parameters): Promise<Client> {
+async function requestingClient(runtime: Runtime, { parameters, address }: PageRequest): Promise<Client> {
   const id = parameters.get('client_id')
   if (id === undefined) {
     throw refusal('client_id_missing', {
-      heading: 'The application did not say who it is',
-      message: parameters.isRepeated('client_id')
-        ? 'client_id was sent more than once.'
-        : 'client_id is missing.',
-      hint: 'The application has to send its client_id once. If you followed a link, it may be incomplete.',
+      key: 'error.client_id_missing',
+      message: notOnce(parameters, 'client_id'),
     })
   }
-  const client = await findClient(runtime, id)
+  const client = await clientAtBrowser(runtime, id, address)
   if (client !== undefined) return client
   throw refusal('client_unknown', {
-    heading: 'This application is not known here',
-    message: 'Its client_id is not registered on this server.',
-    hint: 'Remove the connection in the application and add it again, or ask its maker to register it.',
-    details: [{ label: 'client_id in the request', value: id.slice(0, LONGEST_SHOWN) }],
+    key: 'error.client_unknown',
+    details: [inRequest('client_id', id)],
   })
 }
 
-function refusal(reason: string, page: ConstructorParameters<typeof PageError>[1]): PageError {
+function refusal(reason: string, page: ErrorTexts): PageError {
   return new PageError('invalid_request', page, { reason })
 }

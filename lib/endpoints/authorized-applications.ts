@@ -1,10 +1,14 @@
 import { claimsBeyond } from '../authorization/claims-request.js'
-import { findClient } from '../clients/find.js'
+import { withdrawScopes } from '../grant-registry.js'
 import { type PageReply, page, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
+import { optional } from '../optional.js'
 import type { Runtime } from '../runtime.js'
 import { describeClaim } from '../standard-claims.js'
-import type { Grant } from '../store/records.js'
+import type { Client, Grant } from '../store/records.js'
+import type { Text } from '../text.js'
+import { ON_PAGE, pageOf, positionText, readPosition } from './admin-list.js'
+import { shownClient } from './shown-client.js'
 import { type SignedInUser, signedInUser } from './user.js'
 
 /** The page on which users see what they have allowed, and withdraw it. */
@@ -13,15 +17,16 @@ export async function showApplications(runtime: Runtime, request: FormRequest): 
   return user === undefined ? toLogin(runtime, request) : applicationsPage(runtime, request, user)
 }
 
-/** Withdraws one grant, and with it every token. */
+/** Withdraws one scope of a grant, or all of it; and with it every token, or the scope from every token. */
 export async function withdraw(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const user = await signedInUser(runtime, request.host)
   if (user === undefined) return toLogin(runtime, request)
-  const grantId = request.parameters.get('grant') ?? ''
-  const grant = await runtime.store.revokeGrant(grantId, user.id)
-  if (grant !== undefined) {
-    runtime.emit('grant.revoked', { grantId, userId: user.id, clientId: grant.clientId, by: 'user' })
-  }
+  const { parameters } = request
+  const id = parameters.get('grant') ?? ''
+  // A scope that was sent but cannot be read must not end everything.
+  const scope = parameters.get('scope')
+  if (scope !== undefined) await withdrawScopes(runtime, { id, userId: user.id }, [scope], 'user')
+  else if (!parameters.isRepeated('scope')) await endGrant(runtime, id, user)
   return redirect(pathOf(runtime))
 }
 
@@ -29,46 +34,92 @@ export async function withdraw(runtime: Runtime, request: FormRequest): Promise<
 export async function refuseWithdrawal(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const user = await signedInUser(runtime, request.host)
   if (user === undefined) return toLogin(runtime, request)
-  const notice = 'This page had expired. Nothing was changed; please try again.'
-  return applicationsPage(runtime, request, user, { status: 403, notice })
+  return applicationsPage(runtime, request, user, { status: 403, notice: { key: 'authorized.expired' } })
+}
+
+async function endGrant({ store, emit }: Runtime, grantId: string, { id }: SignedInUser): Promise<void> {
+  const grant = await store.revokeGrant(grantId, id)
+  if (grant !== undefined)
+    emit('grant.revoked', { grantId, userId: id, clientId: grant.clientId, by: 'user' })
 }
 
 async function applicationsPage(
   runtime: Runtime,
-  { csrfToken }: FormRequest,
+  { csrfToken, speech, parameters }: FormRequest,
   user: SignedInUser,
-  { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
+  { status = 200, notice }: { readonly status?: number; readonly notice?: Text } = {},
 ): Promise<PageReply> {
-  const grants = await runtime.store.listGrants({ userId: user.id })
-  const applications = await Promise.all(grants.map((grant) => application(runtime, grant)))
   const { id, name, email } = user
+  const after = readPosition(parameters.get('after'))
+  const found = await runtime.store.listGrants({
+    userId: id,
+    limit: ON_PAGE + 1,
+    ...optional('after', after),
+  })
+  const { items, last } = pageOf(found)
+  const clients = await clientsOf(runtime, items)
+  const path = pathOf(runtime)
   const locals = {
     user: { id, name, email },
-    applications,
-    action: pathOf(runtime),
+    applications: items.map((grant) => application(runtime, grant, clients.get(grant.clientId), speech.tags)),
+    first: after && path,
+    next: last && `${path}?${new URLSearchParams({ after: `${positionText(last)}` })}`,
+    action: path,
     csrfToken: csrfToken(),
     notice,
   }
-  return page('authorized-applications', 'Applications with access', locals, status)
+  return page('authorized-applications', { key: 'authorized.title' }, locals, status)
 }
 
-async function application(runtime: Runtime, grant: Grant) {
-  const client = await findClient(runtime, grant.clientId)
-  const description = (name: string) => runtime.settings.scopes.get(name)?.description ?? name
+/** One after the other, so that one user's page does not take all connections of the store. Also such as are blocked, or that nobody could ask for any more. */
+async function clientsOf(
+  { clients, store }: Runtime,
+  grants: readonly Grant[],
+): Promise<ReadonlyMap<string, Client>> {
+  const found = new Map<string, Client>()
+  for (const clientId of new Set(grants.map((grant) => grant.clientId))) {
+    const client = clients.get(clientId) ?? (await store.findClient(clientId))
+    if (client !== undefined) found.set(clientId, client)
+  }
+  return found
+}
+
+function application(
+  { settings }: Runtime,
+  grant: Grant,
+  client: Client | undefined,
+  tags: readonly string[],
+) {
   const scopes = [...new Set(Object.values(grant.access).flat())]
   return {
     grantId: grant.id,
-    client: { id: grant.clientId, name: client?.name ?? grant.clientId, uri: client?.uri },
-    scopes: scopes.map((name) => ({ name, description: description(name) })),
+    client: connected(grant.clientId, client, tags),
+    scopes: scopes.map((name) => ({ name, description: settings.scopes.get(name)?.description ?? name })),
     claims: claimsBeyond(grant.claims ?? [], scopes).map((name) => ({
       name,
       description: describeClaim(name),
     })),
-    resources: Object.keys(grant.access).filter((resource) => resource !== runtime.settings.origin),
+    resources: Object.keys(grant.access).filter((resource) => resource !== settings.origin),
     createdAt: new Date(grant.createdAt),
     lastUsedAt: grant.lastUsedAt === undefined ? undefined : new Date(grant.lastUsedAt),
+    // What was kept while it might be is not shown any more either.
+    lastUsedFrom: settings.keepAddresses ? grant.lastUsedFrom?.replace(MAPPED, '') : undefined,
   }
 }
+
+/** A client with who has made it, and whether the host has looked at it; what the host itself has made needs no looking at. One that is gone has left its id. */
+function connected(id: string, client: Client | undefined, tags: readonly string[]) {
+  if (client === undefined)
+    return { id, name: id, uri: undefined, host: undefined, madeBy: undefined, verified: false }
+  const { name, uri, host, standing } = shownClient(client, tags)
+  const verified = standing === 'registered' || standing === 'verified'
+  return { id, name, uri, host, madeBy: MAKERS[client.source ?? 'host'], verified }
+}
+
+/** How an IPv4 address begins on a socket for both (RFC 4291 §2.5.5.2). */
+const MAPPED = /^::ffff:(?=\d+\.)/i
+
+const MAKERS = { host: 'host', document: 'site', registration: 'itself', user: 'user' } as const
 
 function toLogin(runtime: Runtime, { host }: FormRequest): PageReply {
   return redirect(runtime.settings.loginUrl(host, pathOf(runtime), {}))

@@ -129,11 +129,12 @@ function alreadyAnswered({ redirectUri }: AuthorizationRequest): PageError {
   return new PageError(
     'invalid_request',
     {
-      heading: 'You have already answered',
-      message: 'The application has been told what you decided.',
-      hint: 'Go back to the application. If it is not connected, connect again from there.',
+      key: 'error.already_answered',
       ...(destination.kind === 'web' && {
-        next: { url: `https://${destination.host}/`, label: `Go to ${destination.host}` },
+        next: {
+          url: `https://${destination.host}/`,
+          label: { key: 'error.next.go_to', values: { host: destination.host } },
+        },
       }),
     },
     { reason: 'already_answered' },

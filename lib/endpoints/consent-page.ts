@@ -7,7 +7,9 @@ import type { Runtime } from '../runtime.js'
 import type { Scope } from '../scopes.js'
 import { describeClaim } from '../standard-claims.js'
 import type { Client, Grant } from '../store/records.js'
+import type { Text } from '../text.js'
 import { consentPath, type PendingRequest } from './pending-request.js'
+import { shownClient } from './shown-client.js'
 import type { SignedInUser } from './user.js'
 
 /** The page that asks the user. */
@@ -17,12 +19,13 @@ export function consentPage(
   client: Client,
   pending: PendingRequest,
   { user, grant }: { readonly user: SignedInUser; readonly grant: Grant | undefined },
-  { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
+  { status = 200, notice }: { readonly status?: number; readonly notice?: Text } = {},
 ): PageReply {
   const { redirectUri } = pending.state.request
   const action = consentPath(runtime.settings, pending.id)
+  const shown = shownClient(client, request.speech.tags)
   const locals = {
-    client: shownClient(client),
+    client: shown,
     destination: { ...destinationOf(redirectUri), proven: clientProvesItself(client, redirectUri) },
     user: { id: user.id, name: user.name, email: user.email },
     switchUserUrl: runtime.settings.loginUrl(request.host, action, {}),
@@ -31,13 +34,14 @@ export function consentPage(
     csrfToken: request.csrfToken(),
     notice,
   }
-  return page('consent', `Connect ${client.name}`, locals, status)
+  const title = { key: 'consent.title', values: { client: shown.name } }
+  return page('consent', title, locals, status)
 }
 
 /** What is asked for, as pages get it: what the user has to decide about, and what they have allowed before. */
 export function shownAsked(
   runtime: Runtime,
-  { parameters }: FormRequest,
+  { parameters, speech }: FormRequest,
   asked: Asked,
   grant: Grant | undefined,
 ) {
@@ -49,7 +53,7 @@ export function shownAsked(
   return {
     authorizationDetails: authorizationDetails.map((detail) => ({
       type: detail.type,
-      description: describeDetail(runtime, detail),
+      description: describeDetail(runtime, detail, speech),
     })),
     newScopes: fresh.map(({ name, description, required }) => {
       return { name, description, optional: !required, checked: !posted || ticked.includes(name) }
@@ -62,16 +66,16 @@ export function shownAsked(
 }
 
 /** A type that the host has withdrawn since has no sentence any more, and is not granted either. */
-function describeDetail({ settings }: Runtime, detail: AuthorizationDetail): string {
-  return settings.authorizationDetails.get(detail.type)?.describe(detail) ?? detail.type
+function describeDetail(
+  { settings }: Runtime,
+  detail: AuthorizationDetail,
+  { language }: FormRequest['speech'],
+): Text | string {
+  return settings.authorizationDetails.get(detail.type)?.describe(detail, { language }) ?? detail.type
 }
 
 function shownClaim(name: string) {
   return { name, description: describeClaim(name) }
-}
-
-export function shownClient({ id, name, uri, logoUri, policyUri, tosUri }: Client) {
-  return { id, name, uri, logoUri, policyUri, tosUri }
 }
 
 /** The scopes that the user allows by approving: all that are required, and those that were ticked. Undefined where they would allow nothing at all. */

@@ -1,11 +1,10 @@
-import { matchesRedirectUri } from '../authorization/redirect-uri.js'
 import type { AuthorizationResponse } from '../authorization/response.js'
-import { findClient } from '../clients/find.js'
 import { OAuthError, PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
+import type { Text } from '../text.js'
 import { answer, answerAfterLogin } from './answer.js'
 import { answerAgain, approve, deniedBecauseGone, deny } from './consent-answer.js'
 import { chosenScopes, consentPage } from './consent-page.js'
@@ -18,6 +17,8 @@ import {
   nextStep,
 } from './interaction.js'
 import { consentPath, note, type PendingRequest, pickUp } from './pending-request.js'
+import { clientAtBrowser } from './requesting-client.js'
+import { mayBeAnsweredAt } from './trial-uri.js'
 import { signedInUser } from './user.js'
 
 /** Somebody is at the browser who can decide. */
@@ -30,14 +31,14 @@ const MOST_LOGINS = 2
 export async function showConsent(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const { pending, client } = await load(runtime, request)
   if (pending.record.usedAt !== undefined)
-    return answerAfterLogin(client, await sameAnswer(runtime, request, pending))
+    return answerAfterLogin(request, client, await sameAnswer(runtime, request, pending))
   const next = await stepOf(runtime, request, client, pending)
-  if (next.step === 'refused') return answerAfterLogin(client, refused(runtime, pending, next))
+  if (next.step === 'refused') return answerAfterLogin(request, client, refused(runtime, pending, next))
   if (next.step === 'login') return toLogin(runtime, request, client, pending, next)
   if (next.step === 'approved') {
     const { scopes } = pending.state.request
     const approval = approvalOf(runtime, client, pending, next, { scopes, asked: false })
-    return answerAfterLogin(client, await approve(runtime, pending, approval))
+    return answerAfterLogin(request, client, await approve(runtime, pending, approval))
   }
   return ask(runtime, request, client, pending, next)
 }
@@ -45,36 +46,39 @@ export async function showConsent(runtime: Runtime, request: FormRequest): Promi
 /** What the user decided. Deciding twice gets the first answer again. */
 export async function decideConsent(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const { pending, client } = await load(runtime, request)
-  if (pending.record.usedAt !== undefined) return answer(client, await sameAnswer(runtime, request, pending))
+  if (pending.record.usedAt !== undefined)
+    return answer(request, client, await sameAnswer(runtime, request, pending))
   const next = await stepOf(runtime, request, client, pending)
-  if (next.step === 'refused') return answer(client, refused(runtime, pending, next))
+  if (next.step === 'refused') return answer(request, client, refused(runtime, pending, next))
   if (next.step === 'login') {
     const gone = await deniedBecauseGone(runtime, pending)
-    return gone === undefined ? toLogin(runtime, request, client, pending, next) : answer(client, gone)
+    return gone === undefined
+      ? toLogin(runtime, request, client, pending, next)
+      : answer(request, client, gone)
   }
   const { user, grant } = next
   if (user.id !== pending.state.userId) {
     return ask(runtime, request, client, pending, next, {
-      notice: 'You are signed in as somebody else now. Please decide again.',
+      notice: { key: 'consent.notice.other_user' },
     })
   }
   const decision = request.parameters.get('decision')
-  if (decision === 'deny') return answer(client, await deny(runtime, pending))
+  if (decision === 'deny') return answer(request, client, await deny(runtime, pending))
   if (decision !== 'approve') {
     return ask(runtime, request, client, pending, next, {
       status: 400,
-      notice: 'Choose Approve or Deny.',
+      notice: { key: 'consent.notice.choose' },
     })
   }
   const scopes = chosenScopes(runtime, pending.state.request, grant, request.parameters.all('scope'))
   if (scopes === undefined) {
     return ask(runtime, request, client, pending, next, {
       status: 400,
-      notice: 'Choose at least one, or deny.',
+      notice: { key: 'consent.notice.choose_one' },
     })
   }
   const approval = approvalOf(runtime, client, pending, next, { scopes, asked: true })
-  return answer(client, await approve(runtime, pending, approval))
+  return answer(request, client, await approve(runtime, pending, approval))
 }
 
 /** csurf refused the form: nothing is decided, and the page is shown again. */
@@ -82,16 +86,15 @@ export async function refuseConsent(runtime: Runtime, request: FormRequest): Pro
   const { pending, client } = await load(runtime, request)
   const next = pending.record.usedAt === undefined && (await stepOf(runtime, request, client, pending))
   if (next && next.step === 'consent') {
-    const notice = 'This page had expired. Nothing was sent; please decide again.'
+    const notice = { key: 'consent.notice.expired' }
     return ask(runtime, request, client, pending, next, { status: 403, notice })
   }
   throw new PageError(
     'access_denied',
     {
-      heading: 'This page had expired',
-      message: 'Your session has changed since the page was opened, so nothing was sent.',
+      key: 'error.consent_expired',
       // Reloading would only post the same form again.
-      next: { url: consentPath(runtime.settings, pending.id), label: 'Open it again' },
+      next: { url: consentPath(runtime.settings, pending.id), label: { key: 'error.next.open_again' } },
     },
     { reason: 'csrf' },
   )
@@ -104,7 +107,7 @@ async function ask(
   client: Client,
   pending: PendingRequest,
   next: Decidable,
-  more: { readonly status?: number; readonly notice?: string } = {},
+  more: { readonly status?: number; readonly notice?: Text } = {},
 ): Promise<PageReply> {
   const { id } = next.user
   const returned = returnedAt(runtime, pending)
@@ -159,17 +162,15 @@ async function load(
   request: FormRequest,
 ): Promise<{ pending: PendingRequest; client: Client }> {
   const pending = await pickUp(runtime, request.id, request.browsers)
-  const { clientId, redirectUri } = pending.state.request
-  const client = await findClient(runtime, clientId)
+  const { clientId, redirectUri, loginHints } = pending.state.request
+  request.speech.prefer(loginHints.uiLocales ?? [])
+  const client = await clientAtBrowser(runtime, clientId, request.address)
   // A client, or an address of it, that was withdrawn in the meantime gets no code any more.
-  if (client !== undefined && matchesRedirectUri(redirectUri, client.redirectUris)) return { pending, client }
+  if (client !== undefined && mayBeAnsweredAt(redirectUri, client, runtime.settings))
+    return { pending, client }
   throw new PageError(
     'invalid_request',
-    {
-      heading: 'This application has changed',
-      message: 'It was removed, or its registration was changed, since it asked for access.',
-      hint: 'Go back to the application and connect again.',
-    },
+    { key: 'error.client_changed' },
     { reason: client === undefined ? 'client_unknown' : 'redirect_uri_mismatch' },
   )
 }
@@ -194,7 +195,11 @@ async function toLogin(
   if (logins >= MOST_LOGINS) {
     if (user === undefined) throw sessionLost()
     runtime.emit('warning', NOT_SIGNED_IN_AGAIN)
-    return answerAfterLogin(client, errorResponse(runtime, pending.state.request, notSignedInAgain()))
+    return answerAfterLogin(
+      request,
+      client,
+      errorResponse(runtime, pending.state.request, notSignedInAgain()),
+    )
   }
   await note(runtime, pending, (state) => ({
     logins: state.logins + 1,
@@ -206,16 +211,7 @@ async function toLogin(
 }
 
 function sessionLost(): PageError {
-  return new PageError(
-    'login_required',
-    {
-      heading: 'You came back from signing in, but are not signed in here',
-      message:
-        'The login did not leave a session that this page can see, so it stops here instead of sending you round again.',
-      hint: "For the site's developer, the usual causes: the session cookie is SameSite=Strict (use Lax); it is Secure behind a proxy that Express does not trust (app.set('trust proxy', 1)); its path is not /; currentUser does not find the user that the login stored; or findUser does not know the id that currentUser gives.",
-    },
-    { reason: 'login_loop' },
-  )
+  return new PageError('login_required', { key: 'error.session_lost' }, { reason: 'login_loop' })
 }
 
 const NOT_SIGNED_IN_AGAIN = {

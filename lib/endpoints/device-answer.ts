@@ -38,10 +38,11 @@ export async function approveDevice(
   }
   const decision = decisionRecord(data.device, { approval }, grant.id)
   const trace = userCodeTrace({ userId: user.id, decision: 'approved' })
+  if (client.source === 'document') await runtime.documents?.keep(client)
   const { won, grant: saved = grant } = await store.consume(record.id, { now: approvedAt, trace, grant }, [
     decision,
   ])
-  if (won) emit('consent.approved', { ...owner, grantId: saved.id, scopes })
+  if (won) emit('consent.approved', { ...owner, grantId: saved.id, scopes, first: saved.id === grant.id })
 }
 
 export async function denyDevice(

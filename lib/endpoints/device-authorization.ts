@@ -28,7 +28,7 @@ export async function deviceAuthorization(
       { reason: 'grant_type_not_registered' },
     )
   }
-  const { code, userCode } = await newCodes(runtime, readDeviceRequest(parameters, client, settings))
+  const { code, userCode } = await newDeviceCodes(runtime, readDeviceRequest(parameters, client, settings))
   const page = `${settings.issuer}/device`
   return {
     status: 200,
@@ -43,7 +43,8 @@ export async function deviceAuthorization(
   }
 }
 
-async function newCodes(
+/** The codes of a device that asks for this: one to poll with, one to show. */
+export async function newDeviceCodes(
   { store, settings, now }: Runtime,
   request: DeviceRequest,
 ): Promise<{ code: string; userCode: string }> {

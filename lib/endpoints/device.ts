@@ -2,13 +2,21 @@ import { PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
+import type { Text } from '../text.js'
 import { findUserCode, readUserCode } from '../tokens/user-code.js'
 import { chosenScopes } from './consent-page.js'
 import { approveDevice, denyDevice } from './device-answer.js'
 import { askPage, donePage, enterPage } from './device-page.js'
 import { type SignedInUser, signedInUser } from './user.js'
 import { guess } from './user-code-limit.js'
-import { devicePath, type Found, findDevice, noteShown, type WaitingDevice } from './waiting-device.js'
+import {
+  devicePath,
+  type Found,
+  findDevice,
+  noteShown,
+  spokenPath,
+  type WaitingDevice,
+} from './waiting-device.js'
 
 /** The page on which people connect a device: they enter the code that it shows, or come with it, and then decide (RFC 8628 §3.3). */
 export async function showDevice(runtime: Runtime, request: FormRequest): Promise<PageReply> {
@@ -38,27 +46,27 @@ export async function decideDevice(runtime: Runtime, request: FormRequest): Prom
   const decision = parameters.get('decision')
   if (decision === undefined) return ask(runtime, request, user, found)
   if (!found.data.shownTo.includes(user.id)) {
-    const notice = 'This has not been shown to you before. Please check it, and who is signed in, and decide.'
+    const notice = { key: 'device.notice.not_shown' }
     return ask(runtime, request, user, found, { notice })
   }
   if (decision === 'deny') await denyDevice(runtime, found, user)
   else if (decision === 'approve') {
     const scopes = chosenScopes(runtime, found.device, undefined, parameters.all('scope'))
     if (scopes === undefined) {
-      const notice = 'Choose at least one, or deny.'
+      const notice = { key: 'device.notice.choose_one' }
       return ask(runtime, request, user, found, { status: 400, notice })
     }
     await approveDevice(runtime, found, user, scopes)
-  } else return ask(runtime, request, user, found, { status: 400, notice: 'Choose Approve or Deny.' })
+  } else return ask(runtime, request, user, found, { status: 400, notice: { key: 'device.notice.choose' } })
   // Where it says what was decided, also after a reload, and also where somebody else was faster.
-  return redirect(devicePath(runtime.settings, found.code))
+  return redirect(spokenPath(runtime.settings, request.speech, found.code))
 }
 
 /** csurf refused the form: nothing is looked up, and the page is shown again. */
 export async function refuseDevice(runtime: Runtime, request: FormRequest): Promise<PageReply> {
   const user = await signedInUser(runtime, request.host)
   if (user === undefined) return toLogin(runtime, request)
-  const notice = 'This page had expired. Nothing was sent; please send the code again.'
+  const notice = { key: 'device.notice.expired' }
   return enterPage(runtime, request, user, { status: 403, notice, entered: enteredIn(request) })
 }
 
@@ -75,28 +83,23 @@ function nothingToDecide(
   }
   if (found.state === 'client gone') throw clientGone()
   if (found.state === 'expired') return refuse(runtime, request, user, 'user_code_expired')
-  if (found.trace.userId === user.id) return donePage(found)
+  if (found.trace.userId === user.id) return donePage(request, found)
   return refuse(runtime, request, user, 'user_code_used')
 }
 
-const NOTICES = {
-  user_code_missing: 'Enter the code that your device shows.',
-  user_code_malformed: 'This is no code. Enter the eight letters that your device shows.',
-  user_code_unknown: 'This code is not right. Compare it with the one that your device shows.',
-  user_code_expired: 'This code has expired. Get a new one on your device.',
-  user_code_used: 'This code has been used. Get a new one on your device.',
-} as const
+type Refusal =
+  | 'user_code_missing'
+  | 'user_code_malformed'
+  | 'user_code_unknown'
+  | 'user_code_expired'
+  | 'user_code_used'
 
-function refuse(
-  runtime: Runtime,
-  request: FormRequest,
-  user: SignedInUser,
-  reason: keyof typeof NOTICES,
-): PageReply {
+function refuse(runtime: Runtime, request: FormRequest, user: SignedInUser, reason: Refusal): PageReply {
   runtime.emit('request.refused', { endpoint: '/device', error: 'invalid_request', reason })
   const wrong = reason === 'user_code_malformed' || reason === 'user_code_unknown'
   const entered = wrong ? enteredIn(request) : ''
-  return enterPage(runtime, request, user, { status: 400, notice: NOTICES[reason], entered })
+  const notice = { key: `device.notice.${reason}` }
+  return enterPage(runtime, request, user, { status: 400, notice, entered })
 }
 
 /** Shows what a device asks for, and remembers whom it was shown to. */
@@ -105,27 +108,20 @@ async function ask(
   request: FormRequest,
   user: SignedInUser,
   device: WaitingDevice,
-  more: { readonly status?: number; readonly notice?: string } = {},
+  more: { readonly status?: number; readonly notice?: Text } = {},
 ): Promise<PageReply> {
   await noteShown(runtime.store, device, user.id)
   return askPage(runtime, request, user, device, more)
 }
 
 function clientGone(): PageError {
-  return new PageError(
-    'invalid_request',
-    {
-      heading: 'This application has changed',
-      message: 'It was removed since your device asked for access.',
-      hint: 'Your device gets nothing. You can close this page.',
-    },
-    { reason: 'client_unknown' },
-  )
+  return new PageError('invalid_request', { key: 'error.device_client_gone' }, { reason: 'client_unknown' })
 }
 
 function toLogin({ settings }: Runtime, request: FormRequest): PageReply {
   const path = devicePath(settings, readUserCode(enteredIn(request)))
-  return redirect(settings.loginUrl(request.host, path, {}))
+  const { named } = request.speech
+  return redirect(settings.loginUrl(request.host, path, named.length > 0 ? { uiLocales: named } : {}))
 }
 
 /** The code comes from the form, from the query of `verification_uri_complete`, or in the path, in which it has been at the login. */
@@ -141,6 +137,6 @@ async function lookUp(
   code: string | undefined,
 ): Promise<Found | undefined> {
   const kept = code === undefined ? undefined : await findUserCode(runtime.store, code, runtime.now())
-  const look = async () => kept && findDevice(runtime, kept)
+  const look = async () => kept && findDevice(runtime, kept, address)
   return kept?.data.shownTo.includes(userId) ? look() : guess(runtime, { userId, address }, look)
 }

@@ -116,9 +116,11 @@ export async function answerWithCode(
     ...(redirectUriLeftOut && { redirectUriLeftOut }),
     ...(endsWithLogin && { endsWithLogin }),
   })
+  // Before there is a code for it. Whoever only asks leaves nothing behind.
+  if (client.source === 'document') await runtime.documents?.keep(client)
   const grantId = await keep(record, standing ? undefined : fresh)
   if (grantId === undefined) return undefined
-  if (asked) emit('consent.approved', { clientId, userId, grantId, scopes })
+  if (asked) emit('consent.approved', { clientId, userId, grantId, scopes, first: grantId === fresh.id })
   emit('code.issued', { clientId, userId, grantId, scopes, remembered: !asked })
   return authorizationResponse(request, settings.issuer, { code: code.value })
 }

@@ -1,6 +1,6 @@
 import { withQuery } from '../authorization/response.js'
 import { findClient } from '../clients/find.js'
-import { LONGEST_SHOWN, PageError } from '../errors.js'
+import { anApplication, type ErrorTexts, inRequest, PageError } from '../errors.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
@@ -40,9 +40,8 @@ export async function readLogoutRequest(runtime: Runtime, parameters: Parameters
   const repeated = PARAMETERS.find((name) => parameters.isRepeated(name))
   if (repeated !== undefined) {
     throw refusal(settings, 'parameter_repeated', {
-      heading: 'This request to sign out is not clear',
-      message: `${repeated} was sent more than once.`,
-      hint: 'The application has to send each parameter once.',
+      key: 'error.logout_repeated',
+      message: { key: 'error.repeated.message', values: { name: repeated } },
     })
   }
   const hint = await readHint(runtime, parameters.get('id_token_hint'))
@@ -77,11 +76,7 @@ function refuseTooLong(settings: Settings, query: string): void {
   throw refusal(
     settings,
     'request_too_long',
-    {
-      heading: 'This request to sign out is too long',
-      message: `The application sent more than ${LONGEST_QUERY} characters.`,
-      hint: 'The application has to send a shorter state, or client_id in place of id_token_hint.',
-    },
+    { key: 'error.logout_too_long', values: { most: String(LONGEST_QUERY) } },
     413,
   )
 }
@@ -93,11 +88,7 @@ async function readHint(
   if (given === undefined) return undefined
   const hint = await readIdTokenHint(keys, given, settings.issuer)
   if (hint !== undefined) return hint
-  throw refusal(settings, 'hint_invalid', {
-    heading: 'The application could not prove whom it wants to sign out',
-    message: 'Its id_token_hint is not an ID token of this server, or has been changed.',
-    hint: 'The application has to send the ID token exactly as it got it; an expired one will do. It may also leave id_token_hint out and send client_id.',
-  })
+  throw refusal(settings, 'hint_invalid', { key: 'error.logout_hint_invalid' })
 }
 
 async function readClient(
@@ -108,21 +99,14 @@ async function readClient(
   const id = clientId ?? hint?.clientId
   if (id === undefined) return undefined
   if (hint !== undefined && hint.clientId !== id) {
-    throw refusal(runtime.settings, 'client_mismatch', {
-      heading: 'Two applications are named in this request to sign out',
-      message: 'Its client_id is not the one that the id_token_hint was issued to.',
-      hint: 'The application has to send an ID token of its own.',
-    })
+    throw refusal(runtime.settings, 'client_mismatch', { key: 'error.logout_client_mismatch' })
   }
   const client = await findClient(runtime, id)
   if (client !== undefined) return client
   throw refusal(runtime.settings, 'client_unknown', {
-    heading: 'This application is not known here',
-    message:
-      clientId === undefined
-        ? 'The id_token_hint was issued to a client that is no longer registered on this server.'
-        : 'Its client_id is not registered on this server.',
-    details: [{ label: 'client_id in the request', value: id.slice(0, LONGEST_SHOWN) }],
+    key: 'error.logout_client_unknown',
+    ...(clientId === undefined && { message: { key: 'error.logout_client_gone.message' } }),
+    details: [inRequest('client_id', id)],
   })
 }
 
@@ -137,21 +121,12 @@ function readReturnTo(
   const state = parameters.get('state')
   if (client?.postLogoutRedirectUris?.includes(uri))
     return withQuery(uri, state === undefined ? {} : { state })
-  const heading = 'The application asked to go on at an address that is not its own'
-  const details = [{ label: 'post_logout_redirect_uri in the request', value: uri.slice(0, LONGEST_SHOWN) }]
-  if (client === undefined) {
-    throw refusal(settings, 'client_id_missing', {
-      heading,
-      message: 'post_logout_redirect_uri was sent without saying whose it is.',
-      hint: 'The application has to send its client_id or an id_token_hint with it.',
-      details,
-    })
-  }
+  const details = [inRequest('post_logout_redirect_uri', uri)]
+  if (client === undefined)
+    throw refusal(settings, 'client_id_missing', { key: 'error.logout_whose', details })
   throw refusal(settings, 'post_logout_redirect_uri_mismatch', {
-    heading,
-    message: 'The post_logout_redirect_uri in this request is not registered for the application.',
-    hint: 'The application has to send one of its post_logout_redirect_uris, character for character, or register this one.',
-    details: [...details, { label: 'Application', value: client.name }],
+    key: 'error.logout_return',
+    details: [...details, anApplication(client)],
   })
 }
 
@@ -159,10 +134,10 @@ function readReturnTo(
 function refusal(
   settings: Settings,
   reason: string,
-  page: Omit<ConstructorParameters<typeof PageError>[1], 'next'>,
+  page: Omit<ErrorTexts, 'next'>,
   status?: number,
 ): PageError {
-  const next = { url: `${settings.mount}/logout`, label: 'Sign out anyway' }
+  const next = { url: `${settings.mount}/logout`, label: { key: 'error.next.sign_out_anyway' } }
   const details = { reason, ...(status !== undefined && { status }) }
   return new PageError('invalid_request', { ...page, next }, details)
 }

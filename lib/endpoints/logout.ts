@@ -1,17 +1,21 @@
+import { type Destination, destinationOf } from '../authorization/redirect-uri.js'
 import { type PageReply, page, redirect } from '../http/reply.js'
 import type { FormRequest } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
 import type { Login } from '../sessions/login.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { Text } from '../text.js'
 import { sidOf, subjectOf } from '../tokens/subject.js'
+import { isVouchedFor } from '../vouched.js'
 import { type LogoutRequest, logoutPath, readLogoutRequest } from './logout-request.js'
+import { shownClient } from './shown-client.js'
 import { type SignedInUser, signedInUser } from './user.js'
 
 /** Signs the user out, at once where the request proves that it means the session at hand (RP-Initiated Logout §2), else when asked. */
 export async function logout(runtime: Runtime, sessions: Sessions, request: FormRequest): Promise<PageReply> {
   const asked = await readLogoutRequest(runtime, request.parameters)
   const user = await signedInUser(runtime, request.host)
-  if (user === undefined) return nothingToEnd(asked)
+  if (user === undefined) return nothingToEnd(request, asked)
   if (isProven(runtime, asked, user)) return end(runtime, sessions, request, asked, user, 'client')
   return confirmation(runtime, request, asked, user)
 }
@@ -24,11 +28,11 @@ export async function decideLogout(
 ): Promise<PageReply> {
   const asked = await readLogoutRequest(runtime, request.parameters)
   const user = await signedInUser(runtime, request.host)
-  if (user === undefined) return nothingToEnd(asked)
+  if (user === undefined) return nothingToEnd(request, asked)
   const decision = request.parameters.get('decision')
   if (decision === 'approve') return end(runtime, sessions, request, asked, user, 'user')
-  if (decision === 'deny') return loggedOut('kept', asked)
-  return confirmation(runtime, request, asked, user, { status: 400, notice: 'Choose one of the two.' })
+  if (decision === 'deny') return loggedOut(request, 'kept', asked)
+  return confirmation(runtime, request, asked, user, { status: 400, notice: { key: 'logout.notice_choose' } })
 }
 
 /**
@@ -40,8 +44,8 @@ export async function refuseLogout(runtime: Runtime, request: FormRequest): Prom
   if (parameters.all('decision').length === 0) return redirect(logoutPath(runtime.settings, parameters))
   const asked = await readLogoutRequest(runtime, parameters)
   const user = await signedInUser(runtime, request.host)
-  if (user === undefined) return nothingToEnd(asked)
-  const notice = 'This page had expired. You are still signed in; please decide again.'
+  if (user === undefined) return nothingToEnd(request, asked)
+  const notice = { key: 'logout.notice_expired' }
   return confirmation(runtime, request, asked, user, { status: 403, notice })
 }
 
@@ -61,20 +65,32 @@ function isProven(
 async function end(
   runtime: Runtime,
   sessions: Sessions,
-  { host, response }: FormRequest,
+  request: FormRequest,
   asked: LogoutRequest,
   { id: userId, session }: SignedInUser,
   by: 'user' | 'client',
 ): Promise<PageReply> {
   const { settings, emit } = runtime
+  const { host, response } = request
   await settings.logout?.(host, response)
   const client = asked.client && { clientId: asked.client.id }
   emit('session.ended', { userId, by, ...client })
   const told = await tellClients(runtime, sessions, { userId, session })
   const remains = !response.headersSent && (await isStillSignedIn(runtime, host))
   // The client would take whoever comes back for signed out.
-  if (remains) return loggedOut('signed-in-here', asked, told)
-  return asked.returnTo === undefined ? loggedOut('signed-out', asked, told) : redirect(asked.returnTo)
+  if (remains) return loggedOut(request, 'signed-in-here', asked, told)
+  const sentOn = by === 'client' || maySendAnybody(asked)
+  return sentOn && asked.returnTo !== undefined
+    ? redirect(asked.returnTo)
+    : loggedOut(request, 'signed-out', asked, told)
+}
+
+/**
+ * RFC 9700 §4.11.2: whoever can make clients could send anybody anywhere by a link to this server. So only a client that somebody vouches for
+ * has users taken back who have not proven to come from it; an ID token that is not of their session may be anybody's. Others get a link.
+ */
+function maySendAnybody({ client }: LogoutRequest): boolean {
+  return client !== undefined && isVouchedFor(client)
 }
 
 /** Answers how many are told. The user has signed out whatever becomes of that. */
@@ -106,21 +122,24 @@ async function isStillSignedIn(runtime: Runtime, host: FormRequest['host']): Pro
   return true
 }
 
-function nothingToEnd(asked: LogoutRequest): PageReply {
-  return asked.returnTo === undefined ? loggedOut('signed-out', asked) : redirect(asked.returnTo)
+function nothingToEnd(request: FormRequest, asked: LogoutRequest): PageReply {
+  return asked.returnTo !== undefined && maySendAnybody(asked)
+    ? redirect(asked.returnTo)
+    : loggedOut(request, 'signed-out', asked)
 }
 
 function confirmation(
   { settings }: Runtime,
-  { csrfToken }: FormRequest,
-  { client, returnTo, parameters }: LogoutRequest,
+  { csrfToken, speech }: FormRequest,
+  asked: LogoutRequest,
   { id, name, email }: SignedInUser,
-  { status = 200, notice }: { readonly status?: number; readonly notice?: string } = {},
+  { status = 200, notice }: { readonly status?: number; readonly notice?: Text } = {},
 ): PageReply {
+  const { client, returnTo, parameters } = asked
   const locals = {
     user: { id, name, email },
-    client: client && { id: client.id, name: client.name },
-    returns: returnTo !== undefined,
+    client: client && { id: client.id, name: shownClient(client, speech.tags).name },
+    returns: returnTo !== undefined && maySendAnybody(asked),
     parameters,
     // Without the option, all that the page can do is to tell the clients.
     endsLogin: settings.logout !== undefined,
@@ -128,21 +147,29 @@ function confirmation(
     csrfToken: csrfToken(),
     notice,
   }
-  return page('logout', 'Sign out', locals, status)
+  return page('logout', { key: 'logout.title' }, locals, status)
 }
 
 /** `signed-in-here`: the host's own login could not be ended. `told`: how many clients are being told. */
 function loggedOut(
+  { speech }: FormRequest,
   outcome: 'signed-out' | 'kept' | 'signed-in-here',
   { client, returnTo }: LogoutRequest,
   told = 0,
 ): PageReply {
+  // Its address is where those go who have signed out.
+  const link = outcome === 'kept' ? undefined : returnTo
   const locals = {
     outcome,
-    client: client && { id: client.id, name: client.name },
-    // Its address is where those go who have signed out.
-    returnTo: outcome === 'kept' ? undefined : returnTo,
+    client: client && { id: client.id, name: shownClient(client, speech.tags).name },
+    returnTo: link,
+    leadsTo: link === undefined ? undefined : placeOf(destinationOf(link)),
     told,
   }
-  return page('logged-out', outcome === 'signed-out' ? 'Signed out' : 'Still signed in', locals)
+  const title = { key: outcome === 'signed-out' ? 'logout.out_title' : 'logout.kept_title' }
+  return page('logged-out', title, locals)
+}
+
+function placeOf(destination: Destination): string {
+  return destination.kind === 'app' ? `${destination.scheme}:` : destination.host
 }

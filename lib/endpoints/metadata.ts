@@ -32,6 +32,7 @@ export function serverMetadata(
     token_endpoint_auth_signing_alg_values_supported: authSigningAlgs(settings),
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
+    ...(settings.clientMetadataDocuments && { client_id_metadata_document_supported: true }),
     ...(settings.requirePushedAuthorizationRequests && { require_pushed_authorization_requests: true }),
     subject_types_supported: ['public', ...(settings.pairwiseSalt === undefined ? [] : ['pairwise'])],
     id_token_signing_alg_values_supported: algs,
@@ -40,6 +41,7 @@ export function serverMetadata(
     claim_types_supported: ['normal'],
     claims_supported: [...SIGN_IN_CLAIMS, ...standardClaims],
     claims_parameter_supported: true,
+    ui_locales_supported: [...settings.messages.keys()],
     request_parameter_supported: true,
     request_object_signing_alg_values_supported: keyAlgs(settings.profile),
     // OpenID Connect Discovery §3: left out, this one means true.

@@ -95,25 +95,9 @@ function fingerprint(cookie: string): string {
 }
 
 function expired(): PageError {
-  return new PageError(
-    'invalid_request',
-    {
-      heading: 'This request has expired',
-      message: 'The application asked for access some time ago, and that request is no longer open.',
-      hint: 'Go back to the application and connect again.',
-    },
-    { reason: 'request_expired' },
-  )
+  return new PageError('invalid_request', { key: 'error.request_expired' }, { reason: 'request_expired' })
 }
 
 function otherBrowser(): PageError {
-  return new PageError(
-    'access_denied',
-    {
-      heading: 'This request was started in another browser',
-      message: 'Only the browser in which you began to connect the application can go on with it.',
-      hint: 'Go back to the application and connect again from this browser. If you never started it, close this page.',
-    },
-    { reason: 'other_browser' },
-  )
+  return new PageError('access_denied', { key: 'error.other_browser' }, { reason: 'other_browser' })
 }

@@ -1,4 +1,5 @@
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
+import { keepForGood } from '../clients/lasting.js'
 import { OAuthError } from '../errors.js'
 import { authorizationCode } from '../grants/authorization-code.js'
 import { clientCredentials } from '../grants/client-credentials.js'
@@ -43,7 +44,15 @@ export async function token(
   refuseUnlessAllowed(client, grantType)
   const confirmation = await possession.confirm(client, request)
   const body = await grantType.issue(runtime, client, { parameters, confirmation })
+  if (client.expiresAt !== undefined) await keepFromNowOn(runtime, client)
   return { status: 200, body, headers: possession.nonceFor(request.sender) }
+}
+
+/** The tokens are there whether this succeeds or not; where it does not, the next ones bring it about. */
+async function keepFromNowOn(runtime: Runtime, client: AuthenticatedClient): Promise<void> {
+  await keepForGood(runtime, client).catch((error: unknown) =>
+    runtime.emit('server.error', { error, endpoint: '/token' }),
+  )
 }
 
 /** RFC 6749 §5.2 */

@@ -1,7 +1,7 @@
 import { PageError } from '../errors.js'
 import { networkOf } from '../network.js'
 import type { Runtime } from '../runtime.js'
-import { Tally } from './tally.js'
+import { Tally } from '../tally.js'
 
 /**
  * Wrong codes that one user may enter while a code lives: 5 of 20^8 are 2^-32 (RFC 8628 §5.1). Whoever reaches it is locked, also for a
@@ -46,14 +46,9 @@ export async function guess<Found>(
 
 /** `wait`: seconds. */
 function tooMany(wait: number): PageError {
-  const minutes = Math.ceil(wait / 60)
   return new PageError(
     'access_denied',
-    {
-      heading: 'Too many wrong codes',
-      message: 'Codes that are not right have been entered too often, so none is taken for a while.',
-      hint: `Try again in ${minutes === 1 ? 'a minute' : `${minutes} minutes`}. Get a new code on your device then: the one that it shows may have expired.`,
-    },
+    { key: 'error.too_many_user_codes', values: { when: { inMinutes: Math.ceil(wait / 60) } } },
     {
       reason: 'too_many_user_codes',
       status: 429,

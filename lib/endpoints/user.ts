@@ -1,7 +1,7 @@
 import { optional } from '../optional.js'
 import type { AuthContext, HostRequest, HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
-import { described, loginOf } from '../sessions/login.js'
+import { described, type Login, loginOf } from '../sessions/login.js'
 
 /** The user who is signed in at the host. */
 export interface SignedInUser {
@@ -17,23 +17,28 @@ export interface SignedInUser {
   readonly session?: string
 }
 
-/** Who is signed in; a user whom `findUser` no longer finds counts as signed out. */
-export async function signedInUser(
-  { settings, now, emit }: Runtime,
+/** The login of this browser, and its user as the host knows them; a user whom `findUser` no longer finds counts as signed out. */
+export async function foundLogin(
+  { settings, emit }: Runtime,
   req: HostRequest,
-): Promise<SignedInUser | undefined> {
+): Promise<(Login & { readonly user: HostUser }) | undefined> {
   const login = await loginOf(settings, req)
+  const user = login && (await settings.findUser(login.userId))
+  if (login !== undefined && user !== undefined) return { ...login, user }
+  if (typeof login?.given === 'number') emit('warning', NUMBERS)
+  return undefined
+}
+
+/** Who is signed in. */
+export async function signedInUser(runtime: Runtime, req: HostRequest): Promise<SignedInUser | undefined> {
+  const login = await foundLogin(runtime, req)
   if (login === undefined) return undefined
-  const { userId: id, session } = login
-  const user = await settings.findUser(id)
-  if (user === undefined) {
-    if (typeof login.given === 'number') emit('warning', NUMBERS)
-    return undefined
-  }
+  const { settings, now } = runtime
+  const { userId: id, session, user } = login
   const authenticatedAt = milliseconds(await settings.authTime?.(req), now())
   return {
     id,
-    ...shown(user),
+    ...shownUser(user),
     ...(authenticatedAt !== undefined && { authenticatedAt }),
     ...authContext(await settings.authContext?.(req)),
     ...optional('session', session),
@@ -61,7 +66,7 @@ const NUMBERS = {
 }
 
 /** The name and address that pages show. */
-function shown({ name, email }: HostUser): { name?: string; email?: string } {
+export function shownUser({ name, email }: HostUser): { name?: string; email?: string } {
   return {
     ...(typeof name === 'string' && name !== '' && { name }),
     ...(typeof email === 'string' && email !== '' && { email }),

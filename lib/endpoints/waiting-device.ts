@@ -1,4 +1,5 @@
 import { findClient } from '../clients/find.js'
+import type { Speech } from '../http/request.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
@@ -6,6 +7,7 @@ import type { Store } from '../store/store.js'
 import { amendUnused } from '../tokens/amend.js'
 import { type DeviceData, deviceData } from '../tokens/device-code.js'
 import type { KeptUserCode, UserCodeData, UserCodeTrace } from '../tokens/user-code.js'
+import { clientAtBrowser } from './requesting-client.js'
 
 /** A device that waits for somebody to decide. */
 export interface WaitingDevice extends KeptUserCode {
@@ -16,7 +18,9 @@ export interface WaitingDevice extends KeptUserCode {
 
 /** A device about which somebody has decided. */
 export interface DecidedDevice {
-  readonly client: Pick<Client, 'name'>
+  /** Undefined where it is gone. */
+  readonly client: Client | undefined
+  readonly clientId: string
   readonly trace: UserCodeTrace
 }
 
@@ -30,16 +34,23 @@ export type Found =
 /** Users who are remembered to have been shown what a code asks for; the first of more are forgotten, and shown it again. */
 const MOST_SHOWN = 5
 
-/** What the device whose user code is kept here waits for, if it does. */
-export async function findDevice(runtime: Runtime, { code, record, data }: KeptUserCode): Promise<Found> {
+/** What the device whose user code is kept here waits for, if it does. `address`: of whoever looks. */
+export async function findDevice(
+  runtime: Runtime,
+  { code, record, data }: KeptUserCode,
+  address: string,
+): Promise<Found> {
   const { store, now } = runtime
   const waits = await store.find(data.device)
   if (waits === undefined) return { state: 'expired' }
   const device = deviceData(waits)
-  const client = await findClient(runtime, device.clientId)
-  if (record.trace !== undefined)
-    return { state: 'decided', client: client ?? { name: device.clientId }, trace: JSON.parse(record.trace) }
+  if (record.trace !== undefined) {
+    const { clientId } = device
+    const client = await findClient(runtime, clientId)
+    return { state: 'decided', client, clientId, trace: JSON.parse(record.trace) }
+  }
   if (data.expiresAt <= now()) return { state: 'expired' }
+  const client = await clientAtBrowser(runtime, device.clientId, address)
   if (client === undefined) return { state: 'client gone' }
   return { state: 'waiting', code, record, data, device, client }
 }
@@ -56,4 +67,10 @@ export async function noteShown(store: Store, { record }: WaitingDevice, userId:
 /** The page for devices; with a code, the one address of what it asks for, with nothing in it that would have to be encoded. */
 export function devicePath({ mount }: Pick<Settings, 'mount'>, code?: string): string {
   return code === undefined ? `${mount}/device` : `${mount}/device/${code}`
+}
+
+/** The same in the languages that this request has named. Not for the way through a login, which may drop a query. */
+export function spokenPath(settings: Settings, { named }: Speech, code?: string): string {
+  const path = devicePath(settings, code)
+  return named.length === 0 ? path : `${path}?${new URLSearchParams({ ui_locales: named.join(' ') })}`
 }

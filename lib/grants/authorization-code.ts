@@ -119,7 +119,8 @@ async function revokeAfterReuse(
   const { grantId, familyId } = lineageOf(record)
   await runtime.store.revokeFamily(familyId, familyExpiry(record, runtime.settings, client))
   const { clientId, userId } = code
-  runtime.emit('code.reused', { clientId, userId, grantId })
+  // Once: whoever has it can bring it again and again, and nothing more is lost by that.
+  if (record.alive) runtime.emit('code.reused', { clientId, userId, grantId })
   return invalidGrant('The code has been used before. Its tokens have been revoked.', 'code_reused')
 }
 

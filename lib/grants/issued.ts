@@ -4,8 +4,8 @@ import { optional } from '../optional.js'
 import type { AuthorizationDetail, HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Confirmation } from '../sender.js'
-import type { ClaimsRequest } from '../standard-claims.js'
-import type { StoredRecord } from '../store/records.js'
+import { type ClaimsRequest, scopeOfClaim } from '../standard-claims.js'
+import type { Client, StoredRecord } from '../store/records.js'
 import { type AccessTokenData, accessTokenRecord, type GrantedLineage } from '../tokens/access-token.js'
 import { type TokenAnswer, tokenAnswer } from '../tokens/answer.js'
 import type { Authentication } from '../tokens/authentication.js'
@@ -21,13 +21,14 @@ import type { Narrowed } from './narrowing.js'
 export interface Granted {
   readonly clientId: string
   readonly userId: string
+  /** All of them, of which a token may have less. */
+  readonly scopes: readonly string[]
   readonly authentication: Authentication
   readonly claims?: ClaimsRequest
 }
 
 /** What a user has just approved, all of it. */
 export interface Approved extends Granted {
-  readonly scopes: readonly string[]
   readonly resources: readonly string[]
   readonly authorizationDetails?: readonly AuthorizationDetail[]
   readonly nonce?: string
@@ -37,18 +38,31 @@ export interface Approved extends Granted {
 
 /** What the record of an access token says. */
 export function accessTokenDataOf(
-  { clientId, userId, claims, authentication: { session: _, ...authentication } }: Granted,
+  granted: Granted,
   { scopes, audience, authorizationDetails }: Narrowed,
   { confirmation, issuedAt }: { readonly confirmation: Confirmation | undefined; readonly issuedAt: number },
 ): AccessTokenData {
-  const named = scopes.includes('openid') ? (claims?.userinfo ?? []) : []
+  const { clientId, userId, claims } = granted
+  const { session: _, ...authentication } = granted.authentication
   return {
     ...{ clientId, userId, scopes, audience, issuedAt },
     ...(Object.keys(authentication).length > 0 && { authentication }),
-    ...(named.length > 0 && { claims: named }),
+    ...(claims !== undefined && optional('claims', claimsWith(scopes, granted.scopes, claims))),
     ...optional('confirmation', confirmation),
     ...optional('authorizationDetails', authorizationDetails),
   }
+}
+
+/** Claims that came with a scope go with it, now that the token has less and later, when the scope is withdrawn. */
+function claimsWith(
+  scopes: readonly string[],
+  all: readonly string[],
+  { userinfo }: ClaimsRequest,
+): readonly string[] | undefined {
+  if (!scopes.includes('openid')) return undefined
+  const left = all.filter((scope) => !scopes.includes(scope))
+  const named = userinfo.filter((claim) => !left.includes(scopeOfClaim(claim) ?? 'openid'))
+  return named.length > 0 ? named : undefined
 }
 
 /** With what the access token for these resources is signed; undefined where it is opaque. */
@@ -62,7 +76,7 @@ export async function signingFor(
 /** The access token in the format of its resources. */
 export async function inFormat(
   runtime: Runtime,
-  client: AuthenticatedClient,
+  client: Client,
   handle: Handle,
   data: AccessTokenData,
   signing: JwtSigning | undefined,

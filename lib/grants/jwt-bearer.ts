@@ -19,6 +19,7 @@ import {
   scopesWithin,
 } from './own-access.js'
 import { invalidGrant } from './refusal.js'
+import { requireStillThere } from './still-there.js'
 
 /** RFC 7523 §2.1: an issuer that the host trusts vouches for one of its users. */
 export const jwtBearer: GrantType = {
@@ -41,9 +42,14 @@ export const jwtBearer: GrantType = {
     const now = runtime.now()
     // What the issuer vouches for is in each token; the grant holds none of it, or it would pass for a consent of the user's.
     const grant = { id: newGrantId(), userId, clientId: client.id, access: {}, createdAt: now }
-    const { id: grantId } = await store.saveGrant(grant)
+    const { id: grantId, withdrawn = [] } = await store.saveGrant(grant)
+    await requireStillThere(runtime, client, grantId)
+    const left = scopes.filter((scope) => !withdrawn.includes(scope))
+    // Whom the issuer vouches for has the last word.
+    if (left.length === 0)
+      throw invalidGrant('The user has withdrawn from this client what it asks for.', 'grant_revoked')
     const data = {
-      ...{ clientId: client.id, userId, scopes, audience, issuedAt: now },
+      ...{ clientId: client.id, userId, scopes: left, audience, issuedAt: now },
       ...optional('confirmation', confirmation),
     }
     return accessTokenAlone(runtime, client, data, {

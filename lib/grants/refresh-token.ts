@@ -158,12 +158,14 @@ async function repeat(
 ): Promise<TokenAnswer> {
   if (used?.usedAt === undefined || used.trace === undefined || !used.alive) throw revoked()
   if (withinGrace(used, runtime)) {
-    const rotation = sameRotation(presented.value, used.trace)
+    const whole = sameRotation(presented.value, used.trace)
+    // What has been withdrawn since is not given again. The token itself cannot change any more, and does without it wherever it is looked up.
+    const rotation = { ...whole, scopes: whole.scopes.filter((scope) => granted.scopes.includes(scope)) }
     const successor = await runtime.store.find(rotation.refresh.id)
     if (successor !== undefined && successor.usedAt === undefined) {
       checkSame(rotation, asked)
       const issuedAt = rotation.signing?.issuedAt ?? used.usedAt
-      const data = accessTokenDataOf(granted, rotation, { confirmation: rotation.confirmation, issuedAt })
+      const data = accessTokenDataOf(granted, whole, { confirmation: rotation.confirmation, issuedAt })
       const tokens = await tokensOf(runtime, client, { granted, user }, rotation, data)
       return tokenAnswer(tokens, runtime.now())
     }

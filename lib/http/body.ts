@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { OAuthError } from '../errors.js'
+import { flawOfJson } from '../json-text.js'
 import { Parameters } from '../parameters.js'
 
 /** The longest form that is read, in bytes. */
@@ -11,31 +12,73 @@ const LONGEST = 64 * 1024
  */
 export async function readForm(req: IncomingMessage): Promise<Parameters> {
   if (!isForm(req)) {
-    throw new OAuthError(
-      'invalid_request',
-      'Send the parameters in the body as application/x-www-form-urlencoded.',
-      {
-        reason: 'content_type',
-      },
-    )
+    throw refusal('content_type')
   }
+  const body = await bodyOf(req)
+  if ('text' in body) return Parameters.parse(body.text)
+  if (typeof body.parsed === 'object' && body.parsed !== null) return Parameters.fromParsed(body.parsed)
+  throw refusal('body_consumed')
+}
+
+export function isForm(req: IncomingMessage): boolean {
+  return mediaType(req) === 'application/x-www-form-urlencoded'
+}
+
+/**
+ * The JSON in the body of a request; where a body parser of the host has read it, what that parser made of it.
+ *
+ * @throws OAuthError where it is none. It may still be anything: an array, a text.
+ */
+export async function readJson(req: IncomingMessage): Promise<unknown> {
+  if (!/^application\/(?:[\w.-]+\+)?json$/i.test(mediaType(req)))
+    throw new OAuthError('invalid_request', 'Send JSON in the body, as application/json.', {
+      reason: 'content_type',
+    })
+  const body = await bodyOf(req)
+  return 'text' in body ? parsedJson(body.text) : body.parsed
+}
+
+/** RFC 8259 §4: of two members with one name, another reader may see the other one. */
+function parsedJson(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (flawOfJson(text) === undefined) return value
+  } catch {
+    throw notJson()
+  }
+  throw notJson()
+}
+
+function notJson(): OAuthError {
+  return new OAuthError(
+    'invalid_request',
+    'The body is not JSON in which each member comes once and nothing is nested deeply.',
+    { reason: 'not_json' },
+  )
+}
+
+/**
+ * The body as it came; or, where a body parser of the host has read it, what that parser made of it.
+ *
+ * @throws OAuthError where the host has read it and kept nothing.
+ */
+async function bodyOf(
+  req: IncomingMessage,
+): Promise<{ readonly text: string } | { readonly parsed: unknown }> {
   const { body } = req as { body?: unknown }
   if (!req.readableDidRead) {
     // A parser that met an empty body has come to its end without reading.
     const text = req.readableEnded ? '' : await readText(req)
-    if (text !== '' || body === undefined) return Parameters.parse(text)
+    if (text !== '' || body === undefined) return { text }
   }
-  if (typeof body === 'string') return Parameters.parse(body)
-  if (Buffer.isBuffer(body)) return Parameters.parse(body.toString())
-  if (typeof body === 'object' && body !== null) return Parameters.fromParsed(body)
-  throw new OAuthError('invalid_request', 'The body was read by another middleware before the provider.', {
-    reason: 'body_consumed',
-  })
+  if (typeof body === 'string') return { text: body }
+  if (Buffer.isBuffer(body)) return { text: body.toString() }
+  if (body === undefined) throw refusal('body_consumed')
+  return { parsed: body }
 }
 
-export function isForm({ headers }: IncomingMessage): boolean {
-  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
-  return type === 'application/x-www-form-urlencoded'
+function mediaType({ headers }: IncomingMessage): string {
+  return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }
 
 function readText(req: IncomingMessage): Promise<string> {
@@ -53,21 +96,20 @@ function readText(req: IncomingMessage): Promise<string> {
       chunks.push(chunk)
     })
     req.on('end', () => resolve(Buffer.concat(chunks).toString()))
-    req.on('error', () => reject(aborted()))
+    req.on('error', () => reject(refusal('body_aborted')))
   })
 }
 
 /** The connection is closed with the answer, since what is left of the body is not read. */
 function tooLarge(): OAuthError {
-  return new OAuthError('invalid_request', `The body is larger than ${LONGEST} bytes.`, {
+  const text = { key: 'error.body_too_large.message', values: { most: String(LONGEST) } }
+  return new OAuthError('invalid_request', text, {
     reason: 'body_too_large',
     status: 413,
     headers: { Connection: 'close' },
   })
 }
 
-function aborted(): OAuthError {
-  return new OAuthError('invalid_request', 'The request ended before its body did.', {
-    reason: 'body_aborted',
-  })
+function refusal(reason: 'content_type' | 'body_consumed' | 'body_aborted'): OAuthError {
+  return new OAuthError('invalid_request', { key: `error.${reason}.message` }, { reason })
 }

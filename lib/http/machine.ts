@@ -5,8 +5,8 @@ import { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
 import { addressOf } from './address.js'
 import { repeatsAuthorization } from './authorization-header.js'
-import { isForm, readForm } from './body.js'
-import type { JsonReply, MachineReply } from './reply.js'
+import { isForm, readForm, readJson } from './body.js'
+import type { EmptyReply, JsonReply, MachineReply } from './reply.js'
 import type { MachineRequest } from './request.js'
 import { senderOf } from './sender.js'
 
@@ -32,10 +32,16 @@ export type MachineEndpoint = (request: MachineRequest) => Promise<MachineReply>
 /** What an endpoint for machines does at each of its methods. */
 export interface MachineMethods {
   readonly GET?: MachineEndpoint
-  readonly POST: MachineEndpoint
+  readonly POST?: MachineEndpoint
+  readonly PUT?: MachineEndpoint
+  readonly DELETE?: MachineEndpoint
   /** Whether a POST may come without a form. */
   readonly formOptional?: boolean
+  /** Whether what is posted or put is JSON and no form. */
+  readonly json?: boolean
 }
+
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
 
 /** An endpoint that answers machines, in JSON whatever happens. */
 export function machineEndpoint(
@@ -44,7 +50,8 @@ export function machineEndpoint(
   settings: Settings,
   emit: Emit,
 ): MachineHandler {
-  const allowed = methods.GET === undefined ? 'POST' : 'GET, POST'
+  const allowed = METHODS.filter((method) => methods[method] !== undefined).join(', ')
+  const hasId = path.endsWith('/:id')
   return (req, res) => {
     if (req.method === 'OPTIONS') return answerPreflight(res, allowed)
     const refuse = (error: unknown) => answerError(req, res, error, path, emit)
@@ -52,16 +59,16 @@ export function machineEndpoint(
       emit('request.refused', { endpoint: path, ...toldOf(publicError(error)) })
       refuse(error)
     }
-    const endpoint = req.method === 'POST' ? methods.POST : req.method === 'GET' ? methods.GET : undefined
+    const method = METHODS.find((known) => known === req.method)
+    const endpoint = method && methods[method]
     if (endpoint === undefined) return refuseUnread(wrongMethod(allowed))
     const { authorization } = req.headers
-    const form =
-      req.method === 'GET' || (methods.formOptional && !isForm(req))
-        ? Promise.resolve(NO_PARAMETERS)
-        : readForm(req)
-    form.then((parameters) => {
-      return endpoint({
+    const serve = (parameters: Parameters, json?: unknown) =>
+      endpoint({
         parameters,
+        json,
+        id: hasId ? idIn(req) : '',
+        host: req,
         authorization,
         repeatsAuthorization: () => repeatsAuthorization(req),
         address: addressOf(req),
@@ -71,11 +78,24 @@ export function machineEndpoint(
       })
         .then((reply) => answer(req, res, reply))
         .catch(refuse)
-    }, refuseUnread)
+    const bare = method === 'GET' || method === 'DELETE'
+    if (bare || (methods.formOptional && !isForm(req))) serve(NO_PARAMETERS)
+    else if (methods.json) readJson(req).then((json) => serve(NO_PARAMETERS, json), refuseUnread)
+    else readForm(req).then(serve, refuseUnread)
   }
 }
 
 const NO_PARAMETERS = Parameters.parse('')
+
+/** The last part of the path; empty where it is not percent-encoded as it should be. */
+function idIn(req: IncomingMessage): string {
+  const { path = '' } = req as { path?: string }
+  try {
+    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1))
+  } catch {
+    return ''
+  }
+}
 
 /** A public document, the same for everybody. */
 export interface PublicDocument {
@@ -120,6 +140,7 @@ function answerError(
 
 function answer(req: IncomingMessage, res: ServerResponse, reply: MachineReply): void {
   if ('body' in reply) answerText(req, res, reply, JSON.stringify(reply.body), PRIVATE)
+  else if (!('text' in reply)) answerNothing(res, reply)
   else answerText(req, res, reply, reply.text, { ...PRIVATE, 'Content-Type': reply.type })
 }
 
@@ -151,6 +172,13 @@ function write(
     ...headers,
   })
   res.end(req.method === 'HEAD' ? undefined : text)
+}
+
+function answerNothing(res: ServerResponse, { status, headers }: EmptyReply): void {
+  if (res.headersSent || res.destroyed) return
+  res.removeHeader('Access-Control-Allow-Credentials')
+  res.writeHead(status, { ...OPEN, ...PRIVATE, ...headers })
+  res.end()
 }
 
 function answerPreflight(res: ServerResponse, methods: string): void {

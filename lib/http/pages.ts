@@ -9,6 +9,7 @@ import {
   toldOf,
 } from '../errors.js'
 import type { Emit } from '../events.js'
+import { localesIn } from '../locales.js'
 import type { PageLocals } from '../options.js'
 import { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
@@ -17,9 +18,12 @@ import { readForm } from './body.js'
 import { readBrowserCookies, setBrowserCookie } from './browser-cookie.js'
 import { isCrossOrigin } from './cross-site.js'
 import { checkCsrf } from './csrf.js'
-import { type Page, type PageReply, page } from './reply.js'
+import { errorPage, sessionMissing, wrongMethod } from './error-page.js'
+import { RequestSpeech } from './languages.js'
+import type { Page, PageReply } from './reply.js'
 import type { FormRequest, PageRequest } from './request.js'
 import type { RenderPage } from './templates.js'
+import { type Texts, textsByLanguage } from './texts.js'
 
 /** The methods that every page answers: the two of its own, and HEAD. */
 const METHODS = ['GET', 'HEAD', 'POST']
@@ -53,14 +57,23 @@ export interface FormRoute extends Where {
   readonly methods: FormMethods
 }
 
+/** Who is answered, and in which language. */
+interface Browser {
+  readonly req: Request
+  readonly res: Response
+  readonly speech: RequestSpeech
+}
+
 /** Answers browsers: with our own headers, whatever a helmet() of the host has set, and with 303 wherever they are sent on. */
 export class PageWriter {
   readonly #settings: Settings
   readonly #emit: Emit
   readonly #template: RenderPage
+  readonly #textsIn: (language: string) => Texts
 
   constructor(settings: Settings, emit: Emit, template: RenderPage) {
     this.#settings = settings
+    this.#textsIn = textsByLanguage(settings.messages)
     this.#emit = emit
     this.#template = template
   }
@@ -83,43 +96,51 @@ export class PageWriter {
 
   #handler(where: Where, answer: (req: Request, request: PageRequest) => Promise<PageReply>): RequestHandler {
     return async (req, res, next) => {
+      const speech = new RequestSpeech(this.#settings.messages, req)
+      const at: Browser = { req, res, speech }
       try {
         setHeaders(res)
-        if (!METHODS.includes(req.method)) throw wrongMethod()
-        const request = await this.#read(req, res, where)
-        await this.#write(await answer(req, request), req, res)
+        if (!METHODS.includes(req.method)) throw wrongMethod(METHODS)
+        await this.#write(await answer(req, await this.#read(at, where)), at)
       } catch (error) {
-        await this.#fail(error, where, req, res, next)
+        await this.#fail(error, where, at, next)
       }
     }
   }
 
-  async #read(req: Request, res: Response, { path }: Where): Promise<PageRequest> {
+  async #read({ req, res, speech }: Browser, { path }: Where): Promise<PageRequest> {
     // A query may hold further question marks (RFC 3986 §3.4).
     const [, query = ''] = req.originalUrl.split(/\?(.*)/s, 2)
+    const parameters = req.method === 'POST' ? await readForm(req) : Parameters.parse(query)
+    if (req.method === 'POST') speech.prefer(localesIn(parameters.get('ui_locales')))
     return {
-      parameters: req.method === 'POST' ? await readForm(req) : Parameters.parse(query),
+      parameters,
       id: path.endsWith('/:id') ? req.path.slice(req.path.lastIndexOf('/') + 1) : '',
       host: req,
       response: res,
       browsers: readBrowserCookies(req, this.#settings),
       address: addressOf(req),
       crossOrigin: isCrossOrigin(req),
+      speech,
     }
   }
 
-  async #write(reply: PageReply, req: Request, res: Response): Promise<void> {
+  async #write(reply: PageReply, at: Browser): Promise<void> {
+    const { res } = at
     // A function of the host's has answered by itself.
     if (res.headersSent) return
-    if (reply.kind === 'page') return this.#render(reply, req, res)
+    if (reply.kind === 'page') return this.#render(reply, at)
     if (reply.browser !== undefined) setBrowserCookie(res, reply.browser, this.#settings)
     res.writeHead(303, { Location: reply.location, 'Content-Length': 0 }).end()
   }
 
-  async #render({ page, status, title, locals }: Page, req: Request, res: Response): Promise<void> {
+  async #render({ page, status, title, locals }: Page, { req, res, speech }: Browser): Promise<void> {
     const nonce = randomBytes(16).toString('base64')
     const { appName, mount, render } = this.#settings
-    const all: PageLocals = { ...locals, title, nonce, appName, mount }
+    const texts = this.#textsIn(speech.language)
+    const shown = { ...texts.resolve(locals), title: texts.of(title) }
+    const all: PageLocals = { ...shown, ...texts.locals, nonce, appName, mount }
+    res.setHeader('Content-Language', texts.locals.lang)
     res.statusCode = status
     res.setHeader('Content-Type', 'text/html; charset=utf-8')
     const posts = page === 'form-post'
@@ -131,7 +152,8 @@ export class PageWriter {
   }
 
   /** Refusals are shown, unless the answer has begun. */
-  async #fail(error: unknown, where: Where, req: Request, res: Response, next: NextFunction): Promise<void> {
+  async #fail(error: unknown, where: Where, at: Browser, next: NextFunction): Promise<void> {
+    const { res } = at
     if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) {
       return this.#handOver(error, where, res, next)
     }
@@ -141,7 +163,7 @@ export class PageWriter {
     this.#tell(refusal, where, reference)
     for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
     try {
-      await this.#render(errorPage(refusal, reference), req, res)
+      await this.#render(errorPage(refusal, reference, at.speech.language), at)
     } catch (cause) {
       this.#handOver(cause, where, res, next)
     }
@@ -167,22 +189,6 @@ export class PageWriter {
     const client = clientId !== undefined && { clientId }
     this.#emit('authorization.refused', { ...client, ...told, redirected: false })
   }
-}
-
-function errorPage(refusal: OAuthError, reference: string): Page {
-  const shown = refusal instanceof PageError ? refusal : undefined
-  const heading =
-    shown?.heading ?? (refusal.status >= 500 ? 'Something went wrong here' : 'This request cannot go on')
-  const locals = {
-    heading,
-    message: refusal.message,
-    hint: shown?.hint,
-    details: shown?.details ?? [],
-    next: shown?.next,
-    code: refusal.code,
-    reference,
-  }
-  return page('error', heading, locals, refusal.status === 401 ? 400 : refusal.status)
 }
 
 /**
@@ -213,21 +219,4 @@ function setHeaders(res: Response): void {
   // Pages are for the person in front of them, whatever a cors() of the host has said.
   res.removeHeader('Access-Control-Allow-Origin')
   res.removeHeader('Access-Control-Allow-Credentials')
-}
-
-function wrongMethod(): OAuthError {
-  return new OAuthError('invalid_request', 'This page cannot be asked for in this way.', {
-    reason: 'method_not_allowed',
-    status: 405,
-    headers: { Allow: METHODS.join(', ') },
-  })
-}
-
-function sessionMissing(): OAuthError {
-  return new OAuthError('server_error', 'This page needs a session, and there is none.', {
-    reason: 'session_missing',
-    cause: new Error(
-      'oauthProvider found no req.session. Mount express-session before the provider, app.use(session({ ... })), with a cookie whose path covers it.',
-    ),
-  })
 }

@@ -1,4 +1,5 @@
 import type { PageName } from '../options.js'
+import type { Text } from '../text.js'
 
 export interface JsonReply {
   readonly status: number
@@ -6,8 +7,13 @@ export interface JsonReply {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** What a machine endpoint answers: JSON, or a text of another type. */
-export type MachineReply = JsonReply | TextReply
+/** What a machine endpoint answers: JSON, a text of another type, or nothing. */
+export type MachineReply = JsonReply | TextReply | EmptyReply
+
+export interface EmptyReply {
+  readonly status: 204
+  readonly headers?: Readonly<Record<string, string>>
+}
 
 export interface TextReply {
   readonly status: number
@@ -23,7 +29,7 @@ export interface Page {
   readonly kind: 'page'
   readonly page: PageName
   readonly status: number
-  readonly title: string
+  readonly title: Text | string
   readonly locals: Readonly<Record<string, unknown>>
 }
 
@@ -36,7 +42,7 @@ export interface Redirect {
 
 export function page(
   name: PageName,
-  title: string,
+  title: Text | string,
   locals: Readonly<Record<string, unknown>>,
   status = 200,
 ): Page {

@@ -72,16 +72,22 @@ export function handlersOf(
 }
 
 /**
- * An Express Router over them. Every endpoint is found by one look-up of the path as it came, so nothing in it is decoded that could
+ * An Express Router over them. Every endpoint is found by a look-up of the path as it came, so nothing in it is decoded that could
  * fail; any path that is not ours falls through to the host.
  */
 export function createRouter({ machines, pages }: Handlers, look: (req: Request) => void): Router {
   const router = express.Router({ caseSensitive: true, strict: true })
   router.use((req, res, next) => {
     look(req)
-    const machine = machines.get(req.path)
+    const { path } = req
+    const machine = machines.get(path)
     if (machine !== undefined) return machine(req, res)
-    const page = pages.get(req.path) ?? pages.get(req.path.replace(/[^/]+$/, ':id'))
+    const exact = pages.get(path)
+    if (exact !== undefined) return exact(req, res, next)
+    const pattern = `${path.slice(0, path.lastIndexOf('/') + 1)}:id`
+    const ofOne = machines.get(pattern)
+    if (ofOne !== undefined) return ofOne(req, res)
+    const page = pages.get(pattern)
     return page === undefined ? next() : page(req, res, next)
   })
   return router

@@ -30,6 +30,13 @@ export function compileTemplates(folder: string | undefined): RenderPage {
 }
 
 const PAGES = Object.keys({
+  admin: 0,
+  'admin-audit': 0,
+  'admin-client': 0,
+  'admin-confirm': 0,
+  'admin-user': 0,
+  application: 0,
+  applications: 0,
   consent: 0,
   error: 0,
   continue: 0,

@@ -124,8 +124,10 @@ export class KeptKeys {
     try {
       const tidy = pruned(broughtForward(document, lifetimes, now()), lifetimes, now())
       const same = tidy.length === document.length && tidy.every((key, index) => key === document[index])
-      if (same && sealedRight && missingAlgs(tidy, now()).length === 0) return
+      const made = missingAlgs(tidy, now()).length > 0
+      if (same && sealedRight && !made) return
       if (!(await this.#save(tidy, revision))) await this.reload()
+      else if (made) this.#runtime.emit('keys.rotated', { by: 'schedule' })
     } catch (error) {
       this.tell(error)
     }

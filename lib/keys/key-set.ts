@@ -23,12 +23,14 @@ export class KeySet implements ProviderKeys {
   readonly #kept
   readonly #lifetimes
   readonly #now
+  readonly #emit
   #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(runtime: Pick<Runtime, 'settings' | 'store' | 'now' | 'emit' | 'sealer'>) {
     this.#kept = new KeptKeys(runtime)
     this.#lifetimes = runtime.settings.lifetimes
     this.#now = runtime.now
+    this.#emit = runtime.emit
   }
 
   start(): void {
@@ -66,8 +68,9 @@ export class KeySet implements ProviderKeys {
     })
   }
 
-  rotate(): Promise<void> {
-    return this.#kept.change((document) => broughtForward(document, 'now', this.#now()))
+  async rotate(): Promise<void> {
+    await this.#kept.change((document) => broughtForward(document, 'now', this.#now()))
+    this.#emit('keys.rotated', { by: 'host' })
   }
 
   async #current(alg: SigningAlg): Promise<StoredKey> {

@@ -1,12 +1,20 @@
 import type { Freshness, Kept } from './freshness.js'
-import type { FetchedJson } from './outgoing.js'
+import { type FetchedJson, OutgoingError } from './outgoing.js'
 
 /** Milliseconds between two questions that pass over a document still fresh. */
 const FRESH_AGAIN = 5000
-/** So often is one URL asked in so many milliseconds. After that, what came last counts again. */
-const MOST_OFTEN = { times: 20, in: 10_000 }
+/** So often is one URL asked in so many milliseconds. After that, what came last counts again, for the time that `STANDS_IN` is. */
+const MOST_OFTEN: Pace = { times: 20, in: 10_000 }
+/** Milliseconds since it was confirmed in which a copy that is no longer fresh stands in for an answer, where too many questions were asked. */
+const STANDS_IN = 60_000
 /** URLs that are remembered at once; the oldest are forgotten first, so memory stays bounded. */
 const MOST_URLS = 1000
+
+export interface Pace {
+  readonly times: number
+  /** Milliseconds. */
+  readonly in: number
+}
 
 interface Entry {
   kept?: Kept
@@ -15,6 +23,13 @@ interface Entry {
   freshAt: number
   times: number
   windowEndsAt: number
+}
+
+export interface Wanted {
+  /** Whether to pass over a document that is still fresh. */
+  readonly fresh: boolean
+  /** Asked before a question is sent; false where too many were, of which this cache need not know. */
+  readonly admit: () => boolean
 }
 
 /** Asks the URL. `kept` is what it said before. */
@@ -27,16 +42,18 @@ export type Ask = (kept: Kept | undefined) => Promise<Kept>
 export class DocumentCache {
   readonly #now: () => number
   readonly #freshness: Freshness
+  readonly #pace: Pace
   readonly #entries = new Map<string, Entry>()
   readonly #running = new Map<string, Promise<FetchedJson>>()
 
-  constructor(now: () => number, freshness: Freshness) {
+  constructor(now: () => number, freshness: Freshness, pace = MOST_OFTEN) {
     this.#now = now
     this.#freshness = freshness
+    this.#pace = pace
   }
 
-  /** `fresh` passes over a document that is still fresh. @throws whatever `ask` throws. */
-  async get(url: string, fresh: boolean, ask: Ask): Promise<FetchedJson> {
+  /** @throws whatever `ask` throws, and OutgoingError where there were too many questions and there is no copy, or one too old to be true. */
+  async get(url: string, { fresh, admit }: Wanted, ask: Ask): Promise<FetchedJson> {
     const now = this.#now()
     const entry = this.#entry(url, now)
     const { kept } = entry
@@ -47,9 +64,11 @@ export class DocumentCache {
     if (running) return running
     const again = fresh && now - entry.freshAt >= FRESH_AGAIN
     if (good && !again) return { body: good.body, cached: true }
-    if (entry.times >= MOST_OFTEN.times) {
-      if (entry.failure !== undefined || !kept) throw entry.failure
-      return { body: kept.body, cached: true }
+    if (entry.times >= this.#pace.times || !admit()) {
+      // What a site has withdrawn must not come back because somebody keeps us from asking.
+      const standIn = good ?? (kept && now < kept.checkedAt + STANDS_IN ? kept : undefined)
+      if (entry.failure !== undefined || !standIn) throw entry.failure ?? tooOften()
+      return { body: standIn.body, cached: true }
     }
     entry.times++
     if (again) entry.freshAt = now
@@ -73,7 +92,7 @@ export class DocumentCache {
     const entry = this.#entries.get(url) ?? { freshAt: -Infinity, times: 0, windowEndsAt: 0 }
     if (entry.windowEndsAt <= now) {
       entry.times = 0
-      entry.windowEndsAt = now + MOST_OFTEN.in
+      entry.windowEndsAt = now + this.#pace.in
     }
     this.#entries.delete(url)
     this.#entries.set(url, entry)
@@ -83,4 +102,8 @@ export class DocumentCache {
     }
     return entry
   }
+}
+
+function tooOften(): OutgoingError {
+  return new OutgoingError('The URL was not asked now, since too many have been. Try again in a minute.')
 }

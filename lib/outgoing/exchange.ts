@@ -15,6 +15,8 @@ export interface OutgoingRequest {
   readonly method: 'GET' | 'POST'
   readonly headers: OutgoingHttpHeaders
   readonly body?: string
+  /** Whether a stranger has named the URL. */
+  readonly stranger?: boolean
 }
 
 /** @throws OutgoingError where nothing may be sent to this URL whatever its host is. `http` says that http is worth a look. */
@@ -44,7 +46,7 @@ export async function exchange<T>(
   const signal = AbortSignal.timeout(time)
   let socket: Socket | undefined
   try {
-    socket = await connect(url, rule, signal)
+    socket = await connect(url, rule, signal, request.stranger)
     return await receive(await send(url, request, socket, signal))
   } catch (error) {
     if (error instanceof OutgoingError) throw error

@@ -1,13 +1,19 @@
 import type { IncomingMessage } from 'node:http'
 import { OutgoingError } from './outgoing.js'
 
+/** What is taken for a document: of so many bytes at most, and whether its media type has to be one of JSON. */
+export interface Form {
+  readonly size: number
+  readonly declared: boolean
+}
+
 /**
- * The JSON document in an answer. Servers send JWK Sets under many media types, so what is JSON is taken as such; HTML is a login
- * or error page that came in its place.
+ * The JSON document in an answer. Servers send JWK Sets under many media types, so what is JSON is taken as such, but where it must be
+ * `declared`; HTML is a login or error page that came in its place.
  *
  * @throws OutgoingError where the answer is anything else than a whole JSON document of `size` bytes or less.
  */
-export async function receiveJson(response: IncomingMessage, size: number): Promise<unknown> {
+export async function receiveJson(response: IncomingMessage, { size, declared }: Form): Promise<unknown> {
   const { statusCode, headers } = response
   if (statusCode !== 200)
     throw new OutgoingError(
@@ -16,6 +22,10 @@ export async function receiveJson(response: IncomingMessage, size: number): Prom
   // Nothing is unpacked, so that a small answer cannot become a large one.
   if (!/^(?:identity)?$/i.test(headers['content-encoding'] ?? ''))
     throw new OutgoingError('The URL answered with a compressed document although none was asked for.')
+  if (declared && !/^\s*application\/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)/i.test(headers['content-type'] ?? ''))
+    throw new OutgoingError(
+      'The URL answered with another media type than application/json, or one that ends in +json.',
+    )
   if (/^\s*(?:text\/html|application\/xhtml)/i.test(headers['content-type'] ?? ''))
     throw new OutgoingError('The URL answered with an HTML page instead of a JSON document.')
   return parse(await read(response, size))

@@ -5,6 +5,24 @@ export interface FetchedJson {
   readonly cached: boolean
 }
 
+/** How a document is asked for. */
+export interface Question {
+  /** Whether to pass over a copy that is still good. */
+  readonly fresh?: boolean
+  /** Whether somebody has named the URL for whom nobody answers. However often they make us ask, and however many such hosts never answer, the others are asked. */
+  readonly stranger?: boolean
+}
+
+/** How a client metadata document is fetched. */
+export interface DocumentQuestion extends Question {
+  /** The longest document, in bytes. */
+  readonly sizeLimit: number
+  /** Asked before a question is really sent; false where too many were. */
+  readonly admit: () => boolean
+  /** Rejects with whatever is wrong with a document that has come from its site; then it is not kept. */
+  readonly check: (body: unknown) => Promise<void>
+}
+
 /** Requests to addresses that clients name. None goes to a private address, follows a redirect, or is waited for long. */
 export interface Outgoing {
   /**
@@ -12,7 +30,14 @@ export interface Outgoing {
    *
    * @throws OutgoingError where there is no usable answer; nothing of that is kept.
    */
-  fetchJson(url: string, options?: { readonly fresh?: boolean }): Promise<FetchedJson>
+  fetchJson(url: string, question?: Question): Promise<FetchedJson>
+  /**
+   * A client metadata document: over https and with a media type of JSON only, checked before it is kept, and kept apart from what
+   * `fetchJson` keeps. `fresh` as there.
+   *
+   * @throws OutgoingError where there is no usable answer, and whatever `check` rejects with; nothing of that is kept.
+   */
+  fetchDocument(url: string, question: DocumentQuestion): Promise<FetchedJson>
   /** Posts a form, and resolves with the status of the answer. @throws OutgoingError where there is none. */
   postForm(url: string, form: Readonly<Record<string, string>>): Promise<number>
 }

@@ -27,23 +27,19 @@ export async function arrivedRequest(
   if (requestUri !== undefined && parameters.get('request') !== undefined) throw bothKinds(client)
   if (isPushedUri(requestUri)) {
     const { id, request } = await findPushed(runtime, client, requestUri)
-    return { target: request, check: async () => request, pushed: id }
+    const { uiLocales = [] } = request.loginHints
+    return { target: request, uiLocales, check: async () => request, pushed: id }
   }
-  const { target, check } = await directRequest(runtime, client, parameters)
+  const direct = await directRequest(runtime, client, parameters)
   const { requirePushedAuthorizationRequests } = runtime.settings
-  if (!requirePushedAuthorizationRequests && !client.requirePushedAuthorizationRequests)
-    return { target, check }
-  return { target, check: () => Promise.reject(notPushed()) }
+  if (!requirePushedAuthorizationRequests && !client.requirePushedAuthorizationRequests) return direct
+  return { ...direct, check: () => Promise.reject(notPushed()) }
 }
 
 /** RFC 9101 §5 */
 function bothKinds(client: Client) {
-  return requestRefusal('invalid_request', client, {
-    heading: 'The application sent two requests at once',
-    message: 'request and request_uri stand beside each other.',
-    hint: 'The application has to send one of the two.',
-    reason: 'request_conflict',
-  })
+  const page = { key: 'error.request_conflict' }
+  return requestRefusal('invalid_request', client, page, { reason: 'request_conflict' })
 }
 
 /** RFC 9126 §4, §5 and §6. */

@@ -1,6 +1,10 @@
 import { inBoth } from '../authorization/claims-request.js'
-import { type AuthorizationRequest, readAuthorizationRequest } from '../authorization/request.js'
-import { OAuthError } from '../errors.js'
+import {
+  type AuthorizationRequest,
+  readAuthorizationRequest,
+  requestedLocales,
+} from '../authorization/request.js'
+import { forDevelopers, OAuthError } from '../errors.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
@@ -14,6 +18,8 @@ import { type ProvenTarget, targetOf, withoutTarget } from './target.js'
 /** An authorization request of which it is proven where it may be answered, and nothing else. */
 export interface DirectRequest {
   readonly target: ProvenTarget
+  /** The languages that it asks for (OpenID Connect Core §3.1.2.1). */
+  readonly uiLocales: readonly string[]
   /** Checks all the rest of it. Rejects with what its client is told. */
   readonly check: () => Promise<AuthorizationRequest>
 }
@@ -34,6 +40,7 @@ export async function directRequest(
   if (target === undefined) throw withoutTarget(client, parameters)
   return {
     target,
+    uiLocales: requestedLocales(parameters),
     check: async () => {
       if (client.requireSignedRequestObject) throw unsigned()
       return checkedRequest(runtime, client, target, parameters)
@@ -57,6 +64,7 @@ async function signedRequest(
   if (target === undefined) throw withoutTarget(client, parameters)
   return {
     target,
+    uiLocales: requestedLocales(parameters),
     check: async () => {
       checkObjectClaims(claims, settings.issuer, now())
       return checkedRequest(runtime, client, target, parameters)
@@ -72,13 +80,10 @@ function refusedObject(
   settings: Settings,
 ): DirectRequest {
   const target = beside.get('redirect_uri') === undefined ? undefined : targetOf(client, beside, settings)
-  if (target !== undefined) return { target, check: () => Promise.reject(refusal) }
-  throw requestRefusal('invalid_request_object', client, {
-    heading: 'The application sent a request that cannot be trusted',
-    message: refusal.message,
-    hint: 'The application has to sign its requests with a key that it has registered here.',
-    reason: refusal.reason,
-  })
+  if (target !== undefined)
+    return { target, uiLocales: requestedLocales(beside), check: () => Promise.reject(refusal) }
+  const page = { key: 'error.request_object_refused', ...forDevelopers(refusal.message) }
+  throw requestRefusal('invalid_request_object', client, page, { reason: refusal.reason })
 }
 
 async function checkedRequest(

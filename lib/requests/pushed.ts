@@ -115,12 +115,8 @@ export function refusePushed(
   client: Client,
   problem: 'unknown' | 'foreign' | 'used' | 'expired' | 'withdrawn',
 ): PageError {
-  return requestRefusal('invalid_request_uri', client, {
-    heading: 'This request has expired',
-    message: 'The request_uri is not one that can be used: it is unknown, has expired, or was used before.',
-    hint: 'Go back to the application and connect again.',
-    reason: `request_uri_${problem}`,
-  })
+  const page = { key: 'error.request_uri_refused' }
+  return requestRefusal('invalid_request_uri', client, page, { reason: `request_uri_${problem}` })
 }
 
 function tooLong(): OAuthError {

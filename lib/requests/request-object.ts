@@ -1,6 +1,6 @@
 import { MOST_KEYS } from '../clients/jwks.js'
 import { type KeyProblem, KeySearch } from '../clients/key-search.js'
-import { OAuthError } from '../errors.js'
+import { forDevelopers, OAuthError } from '../errors.js'
 import { type ClientJwt, keyAlgs, namesOfAlg, readClientJwt } from '../keys/client-jwt.js'
 import { mayBeOfType } from '../keys/jwt-claims.js'
 import type { JwtClaims } from '../keys/keys.js'
@@ -82,12 +82,8 @@ async function keyProblem(runtime: Runtime, client: Client, jwt: ClientJwt): Pro
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     const { code, message, reason, headers, cause } = error
-    throw requestRefusal(code, client, {
-      heading: 'The request of this application cannot be checked now',
-      message,
-      hint: 'Go back to the application and connect again in a moment. If that does not help, the application has to mend its jwks_uri.',
-      ...{ reason, headers, cause },
-    })
+    const page = { key: 'error.client_keys_unavailable', ...forDevelopers(message) }
+    throw requestRefusal(code, client, page, { reason, headers, cause })
   }
 }
 

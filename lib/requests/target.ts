@@ -1,9 +1,10 @@
 import { explainMismatch, matchesRedirectUri } from '../authorization/redirect-uri.js'
 import { type ResponseTarget, requestedResponseMode } from '../authorization/response.js'
-import { LONGEST_SHOWN, PageError } from '../errors.js'
+import { anApplication, type ErrorTexts, inRequest, PageError } from '../errors.js'
 import type { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
+import type { Text } from '../text.js'
 
 /** Where a client has asked to be answered, and may be. */
 export type ProvenTarget = ResponseTarget & { readonly clientId: string }
@@ -41,31 +42,26 @@ function provenRedirectUri(
 /** Says why `targetOf` has found none. */
 export function withoutTarget(client: Client, parameters: Parameters): PageError {
   const requested = parameters.get('redirect_uri')
-  const application = { label: 'Application', value: client.name }
   if (requested !== undefined) {
     return refusal(client, 'redirect_uri_mismatch', {
-      heading: 'The application asked to be answered at an address that is not its own',
-      message: `The redirect_uri in this request is not registered for the application. ${explainMismatch(requested, client.redirectUris)}`,
-      hint: 'The application has to send a registered redirect_uri, character for character, or register this one.',
-      details: [
-        { label: 'redirect_uri in the request', value: requested.slice(0, LONGEST_SHOWN) },
-        application,
-      ],
+      key: 'error.redirect_uri_mismatch',
+      values: { difference: explainMismatch(requested, client.redirectUris) },
+      details: [inRequest('redirect_uri', requested), anApplication(client)],
     })
   }
-  const repeated = parameters.isRepeated('redirect_uri')
   return refusal(client, 'redirect_uri_missing', {
-    heading: 'The application did not say where to answer',
-    message: repeated ? 'redirect_uri was sent more than once.' : 'redirect_uri is missing.',
-    hint: 'The application has to send one of its registered redirect URIs, once.',
-    details: [application],
+    key: 'error.redirect_uri_missing',
+    message: notOnce(parameters, 'redirect_uri'),
+    details: [anApplication(client)],
   })
 }
 
-function refusal(
-  { id }: Client,
-  reason: string,
-  page: ConstructorParameters<typeof PageError>[1],
-): PageError {
+/** Says what is wrong with a parameter that has to be there once. */
+export function notOnce(parameters: Parameters, name: string): Text {
+  const key = parameters.isRepeated(name) ? 'error.repeated.message' : 'error.missing.message'
+  return { key, values: { name } }
+}
+
+function refusal({ id }: Client, reason: string, page: ErrorTexts): PageError {
   return new PageError('invalid_request', page, { reason, clientId: id })
 }

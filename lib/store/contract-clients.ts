@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import { assertSame, type Guarantees, isAlive, newClient, newGrant, newRecord } from './contract-values.js'
+import {
+  assertSame,
+  type Guarantees,
+  HOUR,
+  isAlive,
+  newClient,
+  newGrant,
+  newRecord,
+  newSession,
+  ODD,
+} from './contract-values.js'
 import type { Client } from './records.js'
 
 export const clientGuarantees: Guarantees = {
@@ -22,6 +32,19 @@ export const clientGuarantees: Guarantees = {
       resources: ['https://api.example'],
       lifetimes: { accessToken: 60 },
       dpopBoundAccessTokens: false,
+      source: 'registration',
+      ownerId: 'alice',
+      verified: false,
+      localized: {
+        'client_name#ja': '\u30af\u30e9\u30a4\u30a2\u30f3\u30c8',
+        'tos_uri#de-AT': 'https://full.example/agb',
+      },
+      softwareId: '4NRB1-0XZABZI9E6-5SM3R',
+      softwareVersion: '2.1',
+      softwareStatement: 'e30.e30.c2ln',
+      registrationToken: 'cd'.repeat(32),
+      fingerprint: 'ef'.repeat(32),
+      expiresAt: Date.now() + HOUR,
     })
     const bare = newClient('bare')
     await store.saveClient(full)
@@ -61,15 +84,6 @@ export const clientGuarantees: Guarantees = {
     assert.equal(await store.findClient('a'), undefined)
   },
 
-  'Clients are listed oldest first.': async (store) => {
-    assertSame(await store.listClients(), [])
-    await store.saveClient(newClient('second', { createdAt: 2000 }))
-    await store.saveClient(newClient('third', { createdAt: 3000 }))
-    await store.saveClient(newClient('first', { createdAt: 1000 }))
-    const ids = (await store.listClients()).map(({ id }) => id)
-    assertSame(ids, ['first', 'second', 'third'])
-  },
-
   'Deleting a client ends every grant made to it and what hangs on these, and leaves other clients alone.':
     async (store) => {
       await store.saveClient(newClient('gone'))
@@ -102,7 +116,7 @@ export const clientGuarantees: Guarantees = {
   },
 
   'Ids and texts are kept as they are, whatever they hold.': async (store) => {
-    const odd = `https://x.example/?a=1&b='"\\%_; DROP TABLE clients;--\n\u00e9\u{1f511}`
+    const odd = `https://x.example/?a=1&b='${ODD}`
     const client = newClient(odd, { name: odd })
     await store.saveClient(client)
     assertSame(await store.findClient(odd), client)
@@ -114,6 +128,58 @@ export const clientGuarantees: Guarantees = {
     await store.insert([record])
     assert.equal((await store.find(record.id))?.data, record.data)
     assert.equal((await store.find(record.id))?.familyId, odd)
+    await store.consume(record.id, { now: 1000, trace: odd }, [])
+    assert.equal((await store.find(record.id))?.trace, odd)
+    await store.touchGrant(grant.id, 1000, odd)
+    assert.equal((await store.findGrant(odd, odd))?.lastUsedFrom, odd)
+  },
+
+  'Whatever an id holds, it is that id and nothing more.': async (store) => {
+    const client = newClient('a', { ownerId: 'alice', fingerprint: 'f' })
+    await store.saveClient(client)
+    const grant = await store.saveGrant(newGrant('alice', 'a'))
+    const record = newRecord({ grantId: grant.id, familyId: 'f' })
+    await store.insert([record])
+    await store.saveSession(newSession('s', 'a', 'alice'))
+    for (const odd of [ODD, '%', '_', "' OR 1=1 --", '', 'A', 'a ', 'a\0']) {
+      assert.equal(await store.findClient(odd), undefined)
+      assert.equal(await store.deleteClient(odd), false)
+      assert.equal(await store.saveClient(newClient(odd, { revision: 2 })), false)
+      assertSame(await store.listClients({ ownerId: odd }), [])
+      assertSame(await store.listClients({ fingerprint: odd }), [])
+      assert.equal(await store.findGrant(odd, odd), undefined)
+      assertSame(await store.listGrants({ userId: odd }), [])
+      assertSame(await store.listGrants({ clientId: odd }), [])
+      assert.equal(await store.revokeGrant(odd), undefined)
+      assert.equal(await store.revokeGrant(grant.id, odd), undefined)
+      assert.equal(await store.revokeUser(odd), 0)
+      assert.equal(await store.revokeClient(odd), 0)
+      for (const filter of [{ id: odd }, { userId: odd }, { clientId: odd }])
+        assertSame(await store.withdrawScopes(filter, ['read'], 100), [])
+      assertSame(await store.withdrawScopes({}, [odd], 100), [])
+      await store.touchGrant(odd, 1000, odd)
+      assert.equal(await store.find(odd), undefined)
+      assertSame(await store.consume(odd, { now: 1000 }, []), { won: false, record: undefined })
+      assert.equal(await store.amend(odd, record.data, odd), false)
+      assert.equal(await store.amend(record.id, odd, odd), false)
+      await store.revokeFamily(odd, Date.now() + HOUR)
+      assert.equal(await store.hasSession(odd, 'a'), false)
+      assert.equal(await store.hasSession('s', odd), false)
+      assertSame(await store.endSessions({ session: odd }), [])
+      assertSame(await store.endSessions({ userId: odd }), [])
+    }
+    assertSame(await store.findClient('a'), client)
+    assertSame(await store.listGrants({}), [grant])
+    assertSame(await store.find(record.id), { ...record, alive: true })
+    assert.equal(await store.hasSession('s', 'a'), true)
+  },
+
+  'Of twenty who delete a client at once, one is told that it did.': async (store) => {
+    await store.saveClient(newClient('a'))
+    await store.saveGrant(newGrant('alice', 'a'))
+    const deleted = await Promise.all(Array.from({ length: 20 }, () => store.deleteClient('a')))
+    assert.equal(deleted.filter(Boolean).length, 1)
+    assertSame(await store.listGrants({}), [])
   },
 
   'What a caller does to a value afterwards changes nothing in the store.': async (store) => {

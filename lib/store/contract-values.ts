@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import type { Client, ClientSession, Grant, RecordKind, StoredRecord } from './records.js'
+import type { AuditEntry, Client, ClientSession, Grant, RecordKind, StoredRecord } from './records.js'
 import type { Store } from './store.js'
 
 /** What a store must do, by the sentence that says so. */
@@ -73,6 +73,15 @@ export function newSession(
 ): ClientSession {
   return { session, clientId, userId, expiresAt: Date.now() + HOUR, ...more }
 }
+
+/** An entry of the audit log, of a millisecond. */
+export function newEntry(at: number, more: Partial<AuditEntry> = {}): AuditEntry {
+  const id = at.toString(16).padStart(12, '0') + randomBytes(10).toString('hex')
+  return { id, at, event: 'token.issued', ...more }
+}
+
+/** What would be more than a name to a store that puts it into its statements, or takes it for a pattern. */
+export const ODD = `%' OR '1'='1"\\_$1; DROP TABLE clients;--\n\0\ufffe0\u00e9\u{1f511}`
 
 /** Compares what is in two values, whatever their prototypes: drivers have their own, and test runners put them into another realm. */
 export function assertSame(actual: unknown, expected: unknown): void {

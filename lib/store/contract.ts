@@ -1,9 +1,13 @@
+import { auditGuarantees } from './contract-audit.js'
 import { clientGuarantees } from './contract-clients.js'
 import { consumeGuarantees } from './contract-consume.js'
 import { grantGuarantees } from './contract-grants.js'
 import { keyGuarantees } from './contract-keys.js'
+import { listGuarantees } from './contract-lists.js'
 import { recordGuarantees } from './contract-records.js'
 import { sessionGuarantees } from './contract-sessions.js'
+import { useGuarantees } from './contract-use.js'
+import { withdrawGuarantees } from './contract-withdraw.js'
 import type { Store } from './store.js'
 
 /** Makes a store with nothing in it; it is closed when the check is over. */
@@ -40,11 +44,15 @@ export interface StoreGuarantee {
  */
 export const storeContract: readonly StoreGuarantee[] = Object.entries({
   ...clientGuarantees,
+  ...listGuarantees,
   ...grantGuarantees,
+  ...withdrawGuarantees,
+  ...useGuarantees,
   ...recordGuarantees,
   ...consumeGuarantees,
   ...keyGuarantees,
   ...sessionGuarantees,
+  ...auditGuarantees,
 }).map(([name, check]) => ({
   name,
   async run(makeStore) {

@@ -1,13 +1,40 @@
 import type { Grant } from './records.js'
 
 /** Resources that one grant remembers. Beyond it the oldest are forgotten, and the user is asked again. */
-const MOST_RESOURCES = 100
+export const MOST_RESOURCES = 100
 
 /** The grant that holds after a client with `known` is given `added` too: nothing is taken away. */
 export function mergeGrants(known: Grant, added: Grant): Grant {
   const claims = new Set([...(known.claims ?? []), ...(added.claims ?? [])])
   const access = mergeAccess(known.access, added.access)
-  return { ...known, access, ...(claims.size > 0 && { claims: [...claims] }) }
+  const allowed = Object.values(added.access).flat()
+  const { withdrawn: before = [], ...others } = known
+  const withdrawn = before.filter((scope) => !allowed.includes(scope))
+  return {
+    ...others,
+    access,
+    ...(claims.size > 0 && { claims: [...claims] }),
+    ...(withdrawn.length > 0 && { withdrawn }),
+  }
+}
+
+/** The grant without these scopes at any resource, which notes that they have been withdrawn. A resource that is left without scopes is gone. */
+export function withoutScopes(known: Grant, scopes: readonly string[]): Grant {
+  const access = Object.entries(known.access).map(
+    ([resource, allowed]) => [resource, allowed.filter((scope) => !scopes.includes(scope))] as const,
+  )
+  const had = new Set(Object.values(known.access).flat())
+  const withdrawn = new Set([...(known.withdrawn ?? []), ...scopes.filter((scope) => had.has(scope))])
+  return {
+    ...known,
+    access: Object.fromEntries(access.filter(([, allowed]) => allowed.length > 0)),
+    withdrawn: [...withdrawn],
+  }
+}
+
+/** Whether it allows nothing any more. */
+export function isEmpty({ access }: Grant): boolean {
+  return Object.keys(access).length === 0
 }
 
 function mergeAccess(known: Grant['access'], added: Grant['access']): Grant['access'] {

@@ -59,13 +59,56 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX oauth_sessions_by_user ON oauth_sessions (user_id);
    CREATE INDEX oauth_sessions_by_expiry ON oauth_sessions (expires_at);`,
+
+  `ALTER TABLE oauth_clients ADD COLUMN name TEXT NOT NULL DEFAULT '';
+   ALTER TABLE oauth_clients ADD COLUMN owner_id TEXT;
+   ALTER TABLE oauth_clients ADD COLUMN fingerprint TEXT;
+   ALTER TABLE oauth_clients ADD COLUMN expires_at INTEGER;
+   UPDATE oauth_clients SET name = coalesce(json_extract(data, '$.name'), '');
+   CREATE INDEX oauth_clients_by_age ON oauth_clients (created_at, id);
+   CREATE INDEX oauth_clients_by_owner ON oauth_clients (owner_id) WHERE owner_id IS NOT NULL;
+   CREATE INDEX oauth_clients_by_fingerprint ON oauth_clients (fingerprint) WHERE fingerprint IS NOT NULL;
+   CREATE INDEX oauth_clients_by_expiry ON oauth_clients (expires_at) WHERE expires_at IS NOT NULL;
+
+   ALTER TABLE oauth_grants ADD COLUMN last_used_from TEXT;
+   ALTER TABLE oauth_grants ADD COLUMN withdrawn TEXT;
+   DROP INDEX oauth_grants_by_client;
+   CREATE INDEX oauth_grants_by_client ON oauth_grants (client_id, created_at DESC, id);
+   CREATE INDEX oauth_grants_by_client_and_id ON oauth_grants (client_id, id);
+
+   CREATE INDEX oauth_sessions_by_client ON oauth_sessions (client_id);
+
+   CREATE TABLE oauth_audit (
+     id TEXT PRIMARY KEY,
+     at INTEGER NOT NULL,
+     event TEXT NOT NULL,
+     client_id TEXT,
+     user_id TEXT,
+     grant_id TEXT,
+     by TEXT,
+     address TEXT,
+     details TEXT
+   ) STRICT, WITHOUT ROWID;`,
 ]
+
+/** The number of the last step. */
+export const LATEST = MIGRATIONS.length
+
+/** The number of the last step that a database has been through; 0 for one that has none of our tables. */
+export function migrationsDone(db: Database): number {
+  const ours = db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'oauth_migrations'")
+  return ours.get() === undefined ? 0 : lastDone(db)
+}
+
+function lastDone(db: Database): number {
+  return db.prepare('SELECT coalesce(max(number), 0) FROM oauth_migrations').pluck().get() as number
+}
 
 /** Brings the tables up to date. Several processes may start at once: the first one does it, the others wait. */
 export function migrate(db: Database): void {
   const bringUpToDate = db.transaction(() => {
     db.exec('CREATE TABLE IF NOT EXISTS oauth_migrations (number INTEGER PRIMARY KEY) STRICT')
-    const done = db.prepare('SELECT coalesce(max(number), 0) FROM oauth_migrations').pluck().get() as number
+    const done = lastDone(db)
     if (done > MIGRATIONS.length) {
       throw new ConfigurationError(
         'store',

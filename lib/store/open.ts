@@ -21,6 +21,8 @@ const METHODS = Object.keys({
   listGrants: 0,
   revokeGrant: 0,
   revokeUser: 0,
+  revokeClient: 0,
+  withdrawScopes: 0,
   insert: 0,
   find: 0,
   consume: 0,
@@ -31,6 +33,8 @@ const METHODS = Object.keys({
   saveSession: 0,
   hasSession: 0,
   endSessions: 0,
+  appendAudit: 0,
+  listAudit: 0,
   purge: 0,
   close: 0,
 } satisfies Record<keyof Store, 0>) as readonly (keyof Store)[]
@@ -69,7 +73,7 @@ function openFile(file: string, now: () => number): Store {
 }
 
 /** Before the file is made, so that none is left behind that is empty. */
-function requireBindings(): void {
+export function requireBindings(): void {
   try {
     new SQLite(':memory:').close()
   } catch (error) {
@@ -111,7 +115,7 @@ function useDatabase(db: Database, now: () => number): Store {
   }
 }
 
-function unusable(error: unknown, problem: string, remedy: string): ConfigurationError {
+export function unusable(error: unknown, problem: string, remedy: string): ConfigurationError {
   if (error instanceof ConfigurationError) return error
   const [reason] = (error as Error).message.split('\n')
   return new ConfigurationError('store', `${problem} (${reason})`, remedy, error)

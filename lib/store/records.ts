@@ -68,6 +68,10 @@ export interface Client {
   readonly grantTypes: readonly string[]
   /** Undefined: all. */
   readonly scopes?: readonly string[]
+  /** It may ask its users for all, and `scopes` are what it said that it would ask for: it registered itself, and nobody else has said so. */
+  readonly anyScope?: true
+  /** How far the host lets one go that did not come of the host, whatever it says of itself from then on. */
+  readonly hostLimit?: { readonly scopes?: readonly string[]; readonly grantTypes?: readonly string[] }
   readonly idTokenSignedResponseAlg?: string
   readonly userinfoSignedResponseAlg?: string
   readonly idTokenClaims?: 'minimal' | 'scopes'
@@ -83,6 +87,23 @@ export interface Client {
   readonly skipConsent: boolean
   readonly requirePkce: boolean
   readonly disabled: boolean
+  /** How it came: it registered itself, its metadata lie at the URL that is its id, or a user made it. Undefined: the host did. */
+  readonly source?: 'registration' | 'document' | 'user'
+  /** The user who may change it. */
+  readonly ownerId?: string
+  /** Whether the host has looked at it. */
+  readonly verified?: boolean
+  /** Metadata with a language: `client_name#ja` to its text (RFC 7591 §2.2). */
+  readonly localized?: Readonly<Record<string, string>>
+  readonly softwareId?: string
+  readonly softwareVersion?: string
+  readonly softwareStatement?: string
+  /** SHA-256 of the token with which it can change itself (RFC 7592). */
+  readonly registrationToken?: string
+  /** What registered itself with equal metadata has an equal one; only of clients that may be shared. */
+  readonly fingerprint?: string
+  /** It came by itself and is forgotten then, in milliseconds, unless it gets a token before. Undefined: never. */
+  readonly expiresAt?: number
   /** Milliseconds. */
   readonly createdAt: number
 }
@@ -100,6 +121,29 @@ export interface Grant {
   readonly createdAt: number
   /** Milliseconds, kept to the hour. */
   readonly lastUsedAt?: number
+  /** The network address that it was last used from, where the option `keepAddresses` allows to keep it. */
+  readonly lastUsedFrom?: string
+  /** Scopes that its user has withdrawn since: no token of it has them, whatever it was issued with. */
+  readonly withdrawn?: readonly string[]
+}
+
+/** One line of the audit log. It never changes. */
+export interface AuditEntry {
+  /** Twelve hexadecimal digits of the millisecond, then twenty that no other entry has: sorts by time. */
+  readonly id: string
+  /** Milliseconds. */
+  readonly at: number
+  /** What happened: the name of an event. */
+  readonly event: string
+  readonly clientId?: string
+  readonly userId?: string
+  readonly grantId?: string
+  /** Who did it: `user`, `client`, `host`, or the id of an administrator as `admin:alice`. */
+  readonly by?: string
+  /** The network address, where the option `keepAddresses` allows to keep it. */
+  readonly address?: string
+  /** What else belongs to it. Never a token, a code or a secret. */
+  readonly details?: Readonly<Record<string, unknown>>
 }
 
 /** The keys that sign, as one document. */
@@ -157,6 +201,8 @@ export interface FoundRecord extends StoredRecord {
   readonly trace?: string
   /** False once its grant is gone or its family has been revoked. Always true for what hangs on neither. */
   readonly alive: boolean
+  /** Scopes that have been withdrawn from its grant. */
+  readonly withdrawn?: readonly string[]
   /** The `lastUsedAt` of its grant. */
   readonly grantLastUsedAt?: number
 }

@@ -1,9 +1,19 @@
 import type { Database } from 'better-sqlite3'
 import { mergeGrants } from './merge-grants.js'
 import { migrate } from './migrations.js'
-import type { Client, ClientSession, FoundRecord, Grant, StoredKeys, StoredRecord } from './records.js'
+import type {
+  AuditEntry,
+  Client,
+  ClientSession,
+  FoundRecord,
+  Grant,
+  StoredKeys,
+  StoredRecord,
+} from './records.js'
 import {
   type ClientRow,
+  fromClient,
+  fromGrant,
   type GrantRow,
   type RecordRow,
   type SessionRow,
@@ -12,8 +22,20 @@ import {
   toSession,
 } from './rows.js'
 import { emptyLog, overwriting } from './secure-delete.js'
+import { appendAudit, listAudit } from './sqlite-audit.js'
+import { deleteClient, listClients, purgeClients } from './sqlite-clients.js'
+import { listGrants, withdrawScopes } from './sqlite-grants.js'
 import { prepareStatements, type Statements } from './statements.js'
-import type { Consumed, Consumption, Store } from './store.js'
+import type {
+  AuditFilter,
+  ClientFilter,
+  Consumed,
+  Consumption,
+  GrantFilter,
+  Store,
+  WithdrawalFilter,
+} from './store.js'
+import { timeKey } from './time-key.js'
 import { unavailable, WriteQueue } from './write-queue.js'
 
 export interface SqliteStoreOptions {
@@ -47,23 +69,17 @@ export class SqliteStore implements Store {
   }
 
   saveClient(client: Client): Promise<boolean> {
-    const { id, revision, createdAt } = client
-    const row = { id, revision, createdAt, data: JSON.stringify(client) }
     const { addClient, changeClient } = this.#statements
-    return this.#writes.run(() => (revision === 1 ? addClient : changeClient).run(row).changes > 0)
+    const save = client.revision === 1 ? addClient : changeClient
+    return this.#writes.run(() => save.run(fromClient(client)).changes > 0)
   }
 
   deleteClient(id: string): Promise<boolean> {
-    return this.#writes.run(() => {
-      this.#statements.deleteGrantsOfClient.run(id)
-      this.#statements.deleteSessionsOfClient.run(id)
-      return this.#statements.deleteClient.run(id).changes > 0
-    })
+    return this.#writes.run(() => deleteClient(this.#statements, id))
   }
 
-  listClients(): Client[] {
-    const rows = read(() => this.#statements.listClients.all()) as ClientRow[]
-    return rows.map(({ data }) => JSON.parse(data))
+  listClients(filter: ClientFilter = {}): Client[] {
+    return read(() => listClients(this.#statements, filter))
   }
 
   findGrant(userId: string, clientId: string): Grant | undefined {
@@ -75,20 +91,14 @@ export class SqliteStore implements Store {
     return this.#writes.run(() => this.#saveGrant(grant))
   }
 
-  touchGrant(id: string, now: number): Promise<void> {
+  touchGrant(id: string, now: number, address?: string): Promise<void> {
     return this.#writes.run(() => {
-      this.#statements.touchGrant.run(now, id)
+      this.#statements.touchGrant.run(now, address ?? null, id)
     })
   }
 
-  listGrants({ userId, clientId }: { userId?: string; clientId?: string }): Grant[] {
-    const { listGrants, listGrantsOfUser, listGrantsOfClient, findGrant } = this.#statements
-    const rows = read(() => {
-      if (userId === undefined)
-        return clientId === undefined ? listGrants.all() : listGrantsOfClient.all(clientId)
-      return clientId === undefined ? listGrantsOfUser.all(userId) : findGrant.all(userId, clientId)
-    })
-    return (rows as GrantRow[]).map(toGrant)
+  listGrants(filter: GrantFilter): Grant[] {
+    return read(() => listGrants(this.#statements, filter))
   }
 
   revokeGrant(id: string, userId?: string): Promise<Grant | undefined> {
@@ -100,6 +110,14 @@ export class SqliteStore implements Store {
 
   revokeUser(userId: string): Promise<number> {
     return this.#writes.run(() => this.#statements.deleteGrantsOfUser.run(userId).changes)
+  }
+
+  revokeClient(clientId: string): Promise<number> {
+    return this.#writes.run(() => this.#statements.deleteGrantsOfClient.run(clientId).changes)
+  }
+
+  withdrawScopes(filter: WithdrawalFilter, scopes: readonly string[], limit: number): Promise<Grant[]> {
+    return this.#writes.run(() => withdrawScopes(this.#statements, filter, scopes, limit))
   }
 
   insert(records: readonly StoredRecord[]): Promise<boolean> {
@@ -175,6 +193,14 @@ export class SqliteStore implements Store {
     })
   }
 
+  appendAudit(entries: readonly AuditEntry[], before: number): Promise<void> {
+    return this.#writes.run(() => appendAudit(this.#statements, entries, before))
+  }
+
+  listAudit(filter: AuditFilter): AuditEntry[] {
+    return read(() => listAudit(this.#statements, filter))
+  }
+
   purge(now: number, limit: number): Promise<number> {
     return this.#writes.run(() => this.#purge(now, limit))
   }
@@ -187,9 +213,7 @@ export class SqliteStore implements Store {
   #saveGrant(grant: Grant): Grant {
     const known = this.findGrant(grant.userId, grant.clientId)
     const saved = known ? mergeGrants(known, grant) : grant
-    const { id, userId, clientId, createdAt, lastUsedAt = null } = saved
-    const [access, claims] = [JSON.stringify(saved.access), saved.claims && JSON.stringify(saved.claims)]
-    this.#statements.saveGrant.run(id, userId, clientId, access, claims ?? null, createdAt, lastUsedAt)
+    this.#statements.saveGrant.run(fromGrant(saved))
     return saved
   }
 
@@ -207,13 +231,9 @@ export class SqliteStore implements Store {
   #purge(now: number, limit: number): number {
     this.#statements.purgeRevocations.run(now, limit)
     this.#statements.purgeSessions.run(now, limit)
-    return this.#statements.purgeRecords.run(expiryKey(now), limit).changes
+    purgeClients(this.#statements, now, limit)
+    return this.#statements.purgeRecords.run(timeKey(now), limit).changes
   }
-}
-
-/** The least id of a record that expires at this millisecond. */
-function expiryKey(milliseconds: number): string {
-  return Math.max(0, milliseconds).toString(16).padStart(12, '0')
 }
 
 function read<T>(query: () => T): T {

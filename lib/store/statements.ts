@@ -1,23 +1,70 @@
 import type { Database, Statement } from 'better-sqlite3'
+import type { Position } from './store.js'
+
+/** Before the first of a list of what is newest first. */
+export const NEWEST: Position = { createdAt: Number.MAX_SAFE_INTEGER, id: '' }
+
+/** A query of its own for each index. */
+function clientsWhere(condition: string, newestFirst = false): string {
+  const [beyond, order] = newestFirst ? ['<', 'DESC'] : ['>', 'ASC']
+  return `SELECT data FROM oauth_clients
+       WHERE ${condition} AND (created_at, id) ${beyond} (@createdAt, @id)
+         AND (@matching IS NULL OR instr(lower(name), lower(@matching)) > 0 OR instr(lower(id), lower(@matching)) > 0)
+       ORDER BY created_at ${order}, id ${order} LIMIT @limit`
+}
+
+function grantsWhere(condition: string): string {
+  return `SELECT * FROM oauth_grants
+       WHERE ${condition} AND created_at <= @createdAt AND (created_at < @createdAt OR id > @id)
+       ORDER BY created_at DESC, id LIMIT @limit`
+}
+
+/** Grants that have one of the scopes at any resource, page by page. */
+function withdrawableWhere(condition: string): string {
+  return `SELECT * FROM oauth_grants
+       WHERE ${condition}
+         AND id > @after
+         AND EXISTS (SELECT 1 FROM json_each(access) AS resource, json_each(resource.value) AS scope
+                     WHERE scope.value IN (SELECT value FROM json_each(@scopes)))
+       ORDER BY id LIMIT @limit`
+}
 
 /** Everything that the SQLite store says to SQLite, but for its tables. */
 const SQL = {
   findClient: 'SELECT data FROM oauth_clients WHERE id = ?',
-  addClient: `INSERT INTO oauth_clients (id, revision, created_at, data) VALUES (@id, @revision, @createdAt, @data)
+  addClient: `INSERT INTO oauth_clients (id, revision, created_at, name, owner_id, fingerprint, expires_at, data)
+              VALUES (@id, @revision, @createdAt, @name, @ownerId, @fingerprint, @expiresAt, @data)
               ON CONFLICT (id) DO NOTHING`,
-  changeClient: `UPDATE oauth_clients SET revision = @revision, created_at = @createdAt, data = @data
+  changeClient: `UPDATE oauth_clients SET revision = @revision, created_at = @createdAt, name = @name, owner_id = @ownerId,
+                   fingerprint = @fingerprint, expires_at = @expiresAt, data = @data
                  WHERE id = @id AND revision = @revision - 1`,
   deleteClient: 'DELETE FROM oauth_clients WHERE id = ?',
-  listClients: 'SELECT data FROM oauth_clients ORDER BY created_at, id',
+  listClients: clientsWhere('true'),
+  listClientsOfOwner: clientsWhere(
+    'owner_id = @ownerId AND (@fingerprint IS NULL OR fingerprint = @fingerprint)',
+  ),
+  listClientsOfFingerprint: clientsWhere('fingerprint = @fingerprint'),
+  listClientsNewestFirst: clientsWhere(
+    '(@ownerId IS NULL OR owner_id = @ownerId) AND (@fingerprint IS NULL OR fingerprint = @fingerprint)',
+    true,
+  ),
+  expiredClients: 'SELECT id FROM oauth_clients WHERE expires_at < ? ORDER BY expires_at LIMIT ?',
 
   findGrant: 'SELECT * FROM oauth_grants WHERE user_id = ? AND client_id = ?',
-  saveGrant: `INSERT INTO oauth_grants (id, user_id, client_id, access, claims, created_at, last_used_at)
-              VALUES (?, ?, ?, ?, ?, ?, ?)
-              ON CONFLICT (user_id, client_id) DO UPDATE SET access = excluded.access, claims = excluded.claims`,
-  touchGrant: 'UPDATE oauth_grants SET last_used_at = ? WHERE id = ?',
-  listGrants: 'SELECT * FROM oauth_grants ORDER BY created_at DESC, id',
-  listGrantsOfUser: 'SELECT * FROM oauth_grants WHERE user_id = ? ORDER BY created_at DESC, id',
-  listGrantsOfClient: 'SELECT * FROM oauth_grants WHERE client_id = ? ORDER BY created_at DESC, id',
+  saveGrant: `INSERT INTO oauth_grants (id, user_id, client_id, access, claims, created_at, last_used_at, last_used_from, withdrawn)
+              VALUES (@id, @userId, @clientId, @access, @claims, @createdAt, @lastUsedAt, @lastUsedFrom, @withdrawn)
+              ON CONFLICT (user_id, client_id) DO UPDATE SET access = excluded.access, claims = excluded.claims,
+                withdrawn = excluded.withdrawn`,
+  touchGrant: 'UPDATE oauth_grants SET last_used_at = ?, last_used_from = ? WHERE id = ?',
+  withdrawable: withdrawableWhere('true'),
+  withdrawableById: withdrawableWhere(
+    'id = @id AND (@userId IS NULL OR user_id = @userId) AND (@clientId IS NULL OR client_id = @clientId)',
+  ),
+  withdrawableOfUser: withdrawableWhere('user_id = @userId AND (@clientId IS NULL OR client_id = @clientId)'),
+  withdrawableOfClient: withdrawableWhere('client_id = @clientId'),
+  listGrants: grantsWhere('true'),
+  listGrantsOfUser: grantsWhere('user_id = @userId AND (@clientId IS NULL OR client_id = @clientId)'),
+  listGrantsOfClient: grantsWhere('client_id = @clientId'),
   deleteGrant:
     'DELETE FROM oauth_grants WHERE id = @id AND (@userId IS NULL OR user_id = @userId) RETURNING *',
   deleteGrantsOfUser: 'DELETE FROM oauth_grants WHERE user_id = ?',
@@ -27,7 +74,7 @@ const SQL = {
     'INSERT INTO oauth_records (id, kind, hash, grant_id, family_id, data) VALUES (?, ?, ?, ?, ?, ?)',
   findRecord: `SELECT r.kind, r.hash, r.grant_id, r.family_id, r.used_at, r.trace, r.data,
               (r.grant_id IS NULL OR g.id IS NOT NULL) AND v.family_id IS NULL AS alive,
-              g.last_used_at AS grant_last_used_at
+              g.withdrawn, g.last_used_at AS grant_last_used_at
        FROM oauth_records r
        LEFT JOIN oauth_grants g ON g.id = r.grant_id
        LEFT JOIN oauth_revocations v ON v.family_id = r.family_id
@@ -48,6 +95,15 @@ const SQL = {
   endSessions: 'DELETE FROM oauth_sessions WHERE session = ? RETURNING *',
   endSessionsOfUser: 'DELETE FROM oauth_sessions WHERE user_id = ? RETURNING *',
   deleteSessionsOfClient: 'DELETE FROM oauth_sessions WHERE client_id = ?',
+
+  appendAudit: `INSERT INTO oauth_audit (id, at, event, client_id, user_id, grant_id, by, address, details)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  listAudit: `SELECT * FROM oauth_audit
+       WHERE id < @before AND id >= @since AND (@event IS NULL OR event = @event)
+         AND (@clientId IS NULL OR client_id = @clientId) AND (@userId IS NULL OR user_id = @userId)
+       ORDER BY id DESC LIMIT @limit`,
+  purgeAudit:
+    'DELETE FROM oauth_audit WHERE id IN (SELECT id FROM oauth_audit WHERE id < ? ORDER BY id LIMIT ?)',
 
   purgeRecords:
     'DELETE FROM oauth_records WHERE id IN (SELECT id FROM oauth_records WHERE id < ? ORDER BY id LIMIT ?)',

@@ -1,5 +1,67 @@
 import type { Awaitable } from '../awaitable.js'
-import type { Client, ClientSession, FoundRecord, Grant, StoredKeys, StoredRecord } from './records.js'
+import type {
+  AuditEntry,
+  Client,
+  ClientSession,
+  FoundRecord,
+  Grant,
+  StoredKeys,
+  StoredRecord,
+} from './records.js'
+
+/** Which clients are listed; all that it names have to hold. */
+export interface ClientFilter {
+  readonly ownerId?: string
+  readonly fingerprint?: string
+  /** What the name or the id contains, whatever its case (ASCII). */
+  readonly matching?: string
+  /** Turns the order round. */
+  readonly newestFirst?: boolean
+  /** Those that come after this one in the order of the list. */
+  readonly after?: Position
+  /** Default: all. */
+  readonly limit?: number
+}
+
+/** Where a page of a list ends: its last client or grant. */
+export interface Position {
+  /** Milliseconds. */
+  readonly createdAt: number
+  readonly id: string
+}
+
+/** Which grants; all that it names have to hold. */
+export interface GrantFilter {
+  readonly userId?: string
+  readonly clientId?: string
+  /** Those that come after this one in the order of the list. */
+  readonly after?: Position
+  /** Default: all. */
+  readonly limit?: number
+}
+
+/** From which grants scopes are withdrawn; all that it names have to hold. */
+export interface WithdrawalFilter {
+  readonly id?: string
+  readonly userId?: string
+  readonly clientId?: string
+  /** Those whose id is greater than this one. */
+  readonly after?: string
+}
+
+/** Which entries of the audit log; all that it names have to hold. */
+export interface AuditFilter {
+  readonly event?: string
+  readonly clientId?: string
+  readonly userId?: string
+  /** From this time on, in milliseconds. */
+  readonly since?: number
+  /** Before this time, in milliseconds. */
+  readonly until?: number
+  /** Those that are older than the entry with this id. */
+  readonly before?: string
+  readonly limit: number
+}
 
 export interface Consumption {
   /** Milliseconds. */
@@ -35,8 +97,8 @@ export interface Store {
   saveClient(client: Client): Awaitable<boolean>
   /** Deletes it, every grant made to it and every session at it. False where there is none. */
   deleteClient(id: string): Awaitable<boolean>
-  /** Oldest first. */
-  listClients(): Awaitable<readonly Client[]>
+  /** Oldest first; of one millisecond, by id. With `newestFirst` the other way round. */
+  listClients(filter?: ClientFilter): Awaitable<readonly Client[]>
 
   findGrant(userId: string, clientId: string): Awaitable<Grant | undefined>
   /**
@@ -44,10 +106,10 @@ export interface Store {
    * Answers what holds now; its `id` and times are those of the grant that was there first.
    */
   saveGrant(grant: Grant): Awaitable<Grant>
-  /** Notes that a grant has been used. Nothing happens where there is none. */
-  touchGrant(id: string, now: number): Awaitable<void>
-  /** Newest first. Without a filter: all. */
-  listGrants(filter: { readonly userId?: string; readonly clientId?: string }): Awaitable<readonly Grant[]>
+  /** Notes that a grant has been used, and from which address; where that is left out, the one that was noted before is forgotten. Nothing happens where there is none. */
+  touchGrant(id: string, now: number, address?: string): Awaitable<void>
+  /** Newest first; of one millisecond, by id. Without a filter: all. */
+  listGrants(filter: GrantFilter): Awaitable<readonly Grant[]>
   /**
    * Deletes a grant, and so ends every record that hangs on it. Answers what it was; undefined where there is none. With `userId`, only
    * where it is that user's.
@@ -55,6 +117,19 @@ export interface Store {
   revokeGrant(id: string, userId?: string): Awaitable<Grant | undefined>
   /** Deletes every grant of a user. Answers how many there were. */
   revokeUser(userId: string): Awaitable<number>
+  /** Deletes every grant made to a client. Answers how many there were. */
+  revokeClient(clientId: string): Awaitable<number>
+  /**
+   * Takes scopes out of up to `limit` grants that have one of them at any resource, and notes them there as withdrawn, so that no record that
+   * hangs on one of these grants has them any more, until `saveGrant` brings them back. A grant that is left without any scope is deleted in the
+   * same step, as by `revokeGrant`. Answers the grants that it has changed by their ids, the least first, as it left them: those whose `access` is
+   * empty are gone.
+   */
+  withdrawScopes(
+    filter: WithdrawalFilter,
+    scopes: readonly string[],
+    limit: number,
+  ): Awaitable<readonly Grant[]>
 
   /** Inserts all or nothing. False, and nothing inserted, where one of the ids exists, whatever has become of the record that has it. */
   insert(records: readonly StoredRecord[]): Awaitable<boolean>
@@ -85,7 +160,15 @@ export interface Store {
     filter: { readonly session: string } | { readonly userId: string },
   ): Awaitable<readonly ClientSession[]>
 
-  /** Deletes up to `limit` records that expired before `now` (milliseconds), and as many sessions. Answers how many records. Every write may do some of it too. */
+  /** Adds to the audit log, and deletes some of what is older than `before` (milliseconds): twice as many as it adds, and at least some hundred where it adds none. */
+  appendAudit(entries: readonly AuditEntry[], before: number): Awaitable<void>
+  /** Newest first. */
+  listAudit(filter: AuditFilter): Awaitable<readonly AuditEntry[]>
+
+  /**
+   * Deletes up to `limit` records that expired before `now` (milliseconds), as many sessions, and as many clients whose `expiresAt` is past, each
+   * as `deleteClient` does. Answers how many records. Every write may do some of it too.
+   */
   purge(now: number, limit: number): Awaitable<number>
   /** Finishes what was begun and lets go of everything that the store itself opened. */
   close(): Awaitable<void>

@@ -4,6 +4,7 @@ import type { Confirmation } from '../sender.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Authentication } from './authentication.js'
 import type { Handle } from './handle.js'
+import { withoutWithdrawn } from './withdrawn.js'
 
 /** What an access token stands for. */
 export interface AccessTokenData {
@@ -48,5 +49,5 @@ export function accessTokenRecord(handle: Handle, lineage: Lineage, data: Access
 }
 
 export function accessTokenData(record: FoundRecord): AccessTokenData {
-  return JSON.parse(record.data)
+  return withoutWithdrawn(record, JSON.parse(record.data) as AccessTokenData)
 }

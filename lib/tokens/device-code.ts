@@ -4,6 +4,7 @@ import { recordId } from '../record-id.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Authentication } from './authentication.js'
 import { expiryOf, type Handle } from './handle.js'
+import { withoutWithdrawn } from './withdrawn.js'
 
 /** For how long the record of a device code outlives it, in milliseconds: a client that polls late is told that it is too late. */
 const REMEMBERED = 600_000
@@ -74,7 +75,8 @@ export function decisionId(deviceId: string): string {
 }
 
 export function decisionData(record: FoundRecord): DeviceDecision {
-  return JSON.parse(record.data)
+  const { approval }: DeviceDecision = JSON.parse(record.data)
+  return approval === undefined ? {} : { approval: withoutWithdrawn(record, approval) }
 }
 
 function digest(deviceId: string): Buffer {

@@ -2,6 +2,7 @@ import type { Settings } from '../settings.js'
 import type { FoundRecord } from '../store/records.js'
 import type { AccessTokenData } from './access-token.js'
 import { expiryOf } from './handle.js'
+import { isEmptied } from './withdrawn.js'
 
 /** Why an access or refresh token is good no more. */
 export type Flaw = 'grant_revoked' | 'token_revoked' | 'token_expired' | 'token_unbound'
@@ -12,15 +13,15 @@ export type Flaw = 'grant_revoked' | 'token_revoked' | 'token_expired' | 'token_
  */
 export function flawOf(
   record: FoundRecord,
-  { confirmation }: Pick<AccessTokenData, 'confirmation'>,
+  data: Pick<AccessTokenData, 'confirmation' | 'scopes' | 'authorizationDetails'>,
   { profile }: Pick<Settings, 'profile'>,
   now: number,
 ): Flaw | undefined {
-  if (!record.alive) return 'grant_revoked'
+  if (!record.alive || isEmptied(record, data)) return 'grant_revoked'
   // An access token is used up by its revocation, a refresh token by its rotation.
   if (record.usedAt !== undefined) return 'token_revoked'
   if (expiryOf(record.id) <= now) return 'token_expired'
   // A bearer token where none may be was issued before the option `profile` was set. Refresh tokens are used by who proves to be the client.
-  const isUnbound = record.kind === 'access' && confirmation === undefined && profile.onlyBoundTokens
+  const isUnbound = record.kind === 'access' && data.confirmation === undefined && profile.onlyBoundTokens
   return isUnbound ? 'token_unbound' : undefined
 }

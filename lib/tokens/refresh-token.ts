@@ -8,6 +8,7 @@ import type { Authentication } from './authentication.js'
 import { deriveHandle, expiryOf, type Handle, newSeed } from './handle.js'
 import type { JwtSigning } from './jwt-access-token.js'
 import { longestAccessTokenLifetime, refreshTokenLifetimes } from './lifetimes.js'
+import { withoutWithdrawn } from './withdrawn.js'
 
 /** What a refresh token stands for: everything that was granted, which each access token may have less of (RFC 6749 §6). */
 export interface RefreshTokenData {
@@ -33,7 +34,7 @@ export function refreshTokenRecord(
 }
 
 export function refreshTokenData(record: FoundRecord): RefreshTokenData {
-  return JSON.parse(record.data)
+  return withoutWithdrawn(record, JSON.parse(record.data) as RefreshTokenData)
 }
 
 /** When a refresh token issued now expires, in milliseconds. `lifetimes` in seconds. */

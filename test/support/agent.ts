@@ -1,3 +1,4 @@
+import { fetch } from './fetch.js'
 import type { Host } from './host.js'
 
 interface Cookie {

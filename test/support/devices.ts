@@ -1,5 +1,6 @@
 import type { ClientMetadata } from '../../lib/index.js'
 import { type Agent, encode, type Form, inputValue, type Page } from './agent.js'
+import { fetch } from './fetch.js'
 import { basic, signedIn, type TokenResponse } from './flow.js'
 import type { Host } from './host.js'
 import { expectMachineHeaders, type RawAnswer } from './token-endpoint.js'

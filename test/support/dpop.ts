@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, type JsonWebKey, type KeyObject, randomUUID } from 'node:crypto'
 import { type Signer, signJwt } from './assertions.js'
+import { fetch } from './fetch.js'
 import { type FlowOptions, getCode, postToken, redirectUriOf, type TokenResponse, VERIFIER } from './flow.js'
 import type { Host } from './host.js'
 

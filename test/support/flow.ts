@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Agent, encode, type Form, inputValue, type Page } from './agent.js'
+import { fetch } from './fetch.js'
 import type { Host } from './host.js'
 
 export const VERIFIER = 'a-verifier-that-is-long-enough-for-rfc-7636-0123456789'

@@ -77,6 +77,8 @@ const EVENTS = Object.keys({
   'logout.notified': true,
   'logout.failed': true,
   'client.changed': true,
+  'scopes.withdrawn': true,
+  'keys.rotated': true,
   'server.error': true,
   warning: true,
 } satisfies Record<keyof ProviderEvents, true>) as (keyof ProviderEvents)[]

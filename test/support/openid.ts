@@ -4,6 +4,7 @@ import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } fro
 import type { ClientMetadata, HostRequest } from '../../lib/index.js'
 import type { Agent, Form, Page } from './agent.js'
 import { clients } from './clients.js'
+import { fetch } from './fetch.js'
 import {
   authorizeUrl,
   decide,

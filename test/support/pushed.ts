@@ -1,5 +1,6 @@
 import { encode, type Form } from './agent.js'
 import { assertion, withAssertion } from './assertions.js'
+import { fetch } from './fetch.js'
 import { authorizeUrl, credentials } from './flow.js'
 import type { Host } from './host.js'
 import type { RawAnswer } from './token-endpoint.js'

@@ -1,6 +1,7 @@
 import { request } from 'node:http'
 import type { Database } from 'better-sqlite3'
 import { encode, type Form } from './agent.js'
+import { fetch } from './fetch.js'
 import type { TokenResponse } from './flow.js'
 import type { Host } from './host.js'
 

@@ -1,4 +1,5 @@
 import { encode, type Form } from './agent.js'
+import { fetch } from './fetch.js'
 import { callApi, credentials, refresh } from './flow.js'
 import type { Host } from './host.js'
 import { expectRefusal, type RawAnswer } from './token-endpoint.js'

@@ -106,7 +106,13 @@ export async function keys(made: CryptoKey): Promise<SigningKeys> {
   return oauth.keys
 }
 
-export const grants: Grants = { list: async () => [], revoke: async () => true, revokeUser: async () => 0 }
+export const grants: Grants = {
+  list: async () => [],
+  revoke: async () => true,
+  revokeUser: async () => 0,
+  revokeClient: async () => 0,
+  withdraw: async () => 0,
+}
 
 export function watch(events: ProviderEmitter, guard: Middleware): Middleware {
   events.on('grant.revoked', ({ userId, clientId, grantId, by }) =>

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { recordId } from '../record-id.js'
-import type { Runtime } from '../runtime.js'
-import type { FoundRecord } from '../store/records.js'
+import { recordId } from './record-id.js'
+import type { Runtime } from './runtime.js'
+import type { FoundRecord } from './store/records.js'
 
 /**
  * Counts attempts of somebody in the store, so for every process, and for a while: in spans of time, of which the one before counts too. So

@@ -1,0 +1,11 @@
+/** What a spreadsheet takes for the beginning of a formula, as OWASP lists it under "CSV Injection". */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/
+
+/** One line (RFC 4180). Every field is quoted; one that a spreadsheet would run begins with an apostrophe instead. */
+export function csvLine(fields: readonly (string | undefined)[]): string {
+  return `${fields.map((field = '') => `"${defused(field).replaceAll('"', '""')}"`).join(',')}\r\n`
+}
+
+function defused(field: string): string {
+  return FORMULA.test(field) ? `'${field}` : field
+}

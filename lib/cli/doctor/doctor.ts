@@ -1,0 +1,97 @@
+import { defineCommand } from '../command.js'
+import { EXIT, UsageError } from '../failure.js'
+import { type Io, print } from '../io.js'
+import { json, visible } from '../terminal.js'
+import { checkCors } from './cors.js'
+import { checkIssuer, discover } from './discovery.js'
+import type { Examination, Options } from './examination.js'
+import type { Finding } from './finding.js'
+import { checkSecurity, checkToken } from './machine.js'
+import { checkErrorPage, checkRequest } from './pages.js'
+import { Probe } from './probe.js'
+import { checkRegistration, withRegisteredClient } from './registration.js'
+import { checkResource } from './resource.js'
+
+/** Walks a running provider as a client would. */
+export const doctor = defineCommand({
+  name: 'doctor',
+  summary: 'Look at a running provider as clients see it, and say what to mend',
+  operand: 'issuer',
+  flags: {
+    client: { value: 'client id', about: 'Begin an authorization request of this client too.' },
+    'redirect-uri': { value: 'URL', about: 'One of its redirect URIs.' },
+    register: { about: 'Register a client for that, and delete it again, where strangers may register.' },
+    resource: { value: 'URL', about: 'A route that requireToken guards: look at its challenge too.' },
+  },
+  notes: `The issuer is the public URL of the mount: https://photos.example/oauth.
+To see the consent page, give OAUTH_DOCTOR_COOKIE the header Cookie of a browser that is signed in.
+Nothing is changed there, but for --register. The exit code is 1 where something is wrong.`,
+  async run(args, io) {
+    const issuer = issuerOf(args.operand ?? '')
+    const client = args.text('client')
+    const redirectUri = args.text('redirect-uri')
+    if ((client === undefined) !== (redirectUri === undefined))
+      throw new UsageError('--client and --redirect-uri belong together. Give both, or none.')
+    args.oneOf('client', 'register')
+    const findings = await examine(io, issuer, {
+      ...{ client, redirectUri, resource: args.text('resource'), register: args.has('register') },
+      cookie: io.env.OAUTH_DOCTOR_COOKIE || undefined,
+    })
+    const wrong = findings.some(({ level }) => level === 'error')
+    await print(io, args.has('json') ? `${json({ issuer, ok: !wrong, findings }, 2)}\n` : report(findings))
+    return wrong ? EXIT.failed : EXIT.ok
+  },
+})
+
+async function examine(io: Io, issuer: string, options: Options): Promise<readonly Finding[]> {
+  const probe = new Probe(io)
+  const { findings, found } = await discover(probe, issuer)
+  if (found === undefined) return findings
+  const examination: Examination = { probe, issuer, ...found, options, now: io.now() }
+  const seen: Finding[] = [...findings, ...checkIssuer(issuer, found)]
+  const checks = [
+    checkSecurity,
+    checkCors,
+    checkToken,
+    checkErrorPage,
+    checkResource,
+    checkRegistration,
+    checkClient,
+  ]
+  for (const check of checks) seen.push(...(await check(examination)))
+  return seen
+}
+
+/** A whole request, where there is a client to make it. */
+async function checkClient(examination: Examination): Promise<readonly Finding[]> {
+  const { client, redirectUri, register } = examination.options
+  if (register)
+    return withRegisteredClient(examination, (registered) => checkRequest(examination, registered))
+  if (client === undefined || redirectUri === undefined) return []
+  return checkRequest(examination, { clientId: client, redirectUri })
+}
+
+function issuerOf(given: string): string {
+  const url = given.includes('://') ? given : `https://${given}`
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url) || /[?#]/.test(url))
+    throw new UsageError(
+      `'${given}' is no issuer. Write the public URL of the mount: https://photos.example/oauth`,
+    )
+  return url.replace(/\/+$/, '')
+}
+
+const MARKS = { ok: 'ok   ', warning: 'look ', error: 'WRONG' } as const
+
+function report(findings: readonly Finding[]): string {
+  const lines = findings.flatMap(({ level, message, cure }) => [
+    `${MARKS[level]}  ${visible(message)}`,
+    ...(cure === undefined ? [] : [`       ${visible(cure)}`]),
+  ])
+  const count = (wanted: Finding['level']) => findings.filter(({ level }) => level === wanted).length
+  const [errors, warnings] = [count('error'), count('warning')]
+  const sum =
+    errors + warnings === 0
+      ? 'All is well.'
+      : `${errors} wrong, ${warnings} to look at, ${count('ok')} in order.`
+  return `${lines.join('\n')}\n\n${sum}\n`
+}

@@ -1,0 +1,24 @@
+import { optional } from '../optional.js'
+import type { Client } from '../store/records.js'
+
+/** What becomes of a client that an administrator has looked at. */
+export type Judgement = 'verified' | 'unverified' | 'blocked' | 'unblocked'
+
+type Judged = Pick<Client, 'verified' | 'disabled'>
+
+const JUDGEMENTS: Readonly<Record<Judgement, Partial<Judged>>> = {
+  verified: { verified: true },
+  unverified: { verified: false },
+  blocked: { disabled: true },
+  unblocked: { disabled: false },
+}
+
+/** The client as it is then. It no longer goes away by itself. */
+export function judged({ expiresAt: _, ...client }: Client, judgement: Judgement): Client {
+  const { verified, disabled } = JUDGEMENTS[judgement]
+  return { ...client, ...optional('verified', verified), ...optional('disabled', disabled) }
+}
+
+export function isJudgedAlike(a: Judged, b: Judged): boolean {
+  return (a.verified ?? false) === (b.verified ?? false) && a.disabled === b.disabled
+}

@@ -1,0 +1,599 @@
+import { storeContract } from 'express-oauth-provider/store-contract'
+import pg from 'pg'
+import {
+  ConfigurationError,
+  type PostgresPool,
+  type PostgresStoreOptions,
+  postgresStore,
+  type StoredRecord,
+  StoreUnavailableError,
+} from '../../lib/index.js'
+import { openStore } from '../../lib/store/open.js'
+import { statementsFor } from '../../lib/store/postgres-statements.js'
+import type { Store } from '../../lib/store/store.js'
+import { mintHandle } from '../../lib/tokens/handle.js'
+import { authorizeUrl, callApi, getTokens, refresh, type TokenResponse } from '../support/flow.js'
+import { type Host, startHost } from '../support/host.js'
+import { type PostgresServer, startPostgres } from '../support/postgres.js'
+import { type PostgresProcesses, startPostgresProcesses } from '../support/postgres-processes.js'
+
+const TABLES = ['clients', 'grants', 'records', 'revocations', 'keys', 'sessions', 'audit']
+
+let server: PostgresServer
+beforeAll(async () => {
+  server = await startPostgres()
+})
+afterAll(() => server.stop())
+
+const opened: { close(): unknown }[] = []
+afterEach(async () => {
+  for (const { close } of opened.splice(0).reverse()) await close()
+})
+
+async function connect(options: pg.PoolConfig = {}): Promise<pg.Pool> {
+  const pool = new pg.Pool({ connectionString: await server.createDatabase(), ...options })
+  opened.push({ close: () => pool.end() })
+  return pool
+}
+
+function open(pool: PostgresPool, options?: PostgresStoreOptions) {
+  const store = postgresStore(pool, options)
+  opened.push({ close: () => store.close() })
+  return store
+}
+
+function record(expiresAt: number, more: Partial<StoredRecord> = {}): StoredRecord {
+  const { id, hash } = mintHandle(expiresAt)
+  return { id, kind: 'code', hash, data: '{}', ...more }
+}
+
+async function count(pool: pg.Pool, table: string): Promise<number> {
+  return Number((await pool.query(`SELECT count(*) FROM oauth_${table}`)).rows[0].count)
+}
+
+describe.each<{
+  on: string
+  pool: pg.PoolConfig
+  options: PostgresStoreOptions
+  schema: string
+  /** Which guarantees; the others are the same. */
+  where: RegExp
+}>([
+  { on: 'as it comes', pool: { max: 20 }, options: {}, schema: '', where: /./ },
+  {
+    on: 'in a schema of its own, unprepared, with serializable transactions and a driver that knows BigInt',
+    pool: {
+      max: 20,
+      options: '-c default_transaction_isolation=serializable',
+      types: {
+        getTypeParser: (oid: number, format?: 'text') =>
+          oid === pg.types.builtins.INT8 ? BigInt : pg.types.getTypeParser(oid, format),
+      } as pg.CustomTypesConfig,
+    },
+    options: { schema: 'A "schema"', prepare: false },
+    schema: '"A ""schema""".',
+    where: /at once|while|either|is found as|is noted|keys|are listed/i,
+  },
+])('the contract, $on', ({ pool: config, options, schema, where }) => {
+  let pool: pg.Pool
+  beforeAll(async () => {
+    pool = new pg.Pool({ connectionString: await server.createDatabase(), ...config })
+    await postgresStore(pool, options).migrate()
+  })
+  afterAll(() => pool.end())
+
+  async function makeStore(): Promise<Store> {
+    await pool.query(TABLES.map((table) => `DELETE FROM ${schema}oauth_${table}`).join(';'))
+    return postgresStore(pool, options)
+  }
+
+  const guarantees = storeContract.filter(({ name }) => where.test(name))
+  test.each(guarantees)('$name', ({ run }) => run(makeStore))
+})
+
+describe('each operation', () => {
+  /** A store whose statements are counted. */
+  async function counted() {
+    const pool = await connect()
+    await postgresStore(pool).migrate()
+    const sent: pg.QueryConfig[] = []
+    const failed: unknown[] = []
+    const counting: PostgresPool = {
+      on: pool.on.bind(pool),
+      async connect() {
+        const client = await pool.connect()
+        return Object.assign(Object.create(client) as pg.PoolClient, {
+          query: (query: pg.QueryConfig) => {
+            if (!query.text.includes('old_records')) sent.push(query)
+            return client.query(query).catch((error: unknown) => {
+              failed.push(error)
+              throw error
+            })
+          },
+          release: (error?: Error) => client.release(error),
+        })
+      },
+    }
+    const store = open(counting)
+    await store.findKeys()
+    sent.length = 0
+    failed.length = 0
+    return { store, sent, failed }
+  }
+
+  test('it is one round trip, and where it is done often it is prepared', async () => {
+    const { store, sent } = await counted()
+    const expiresAt = Date.now() + 1000
+    const grant = { id: 'g', userId: 'alice', clientId: 'a', access: { r: ['read'] }, createdAt: 1 }
+    const [first, second, third] = [record(expiresAt), record(expiresAt), record(expiresAt)]
+    const operations: [keyof Store, () => unknown, unnamed?: true][] = [
+      ['saveGrant', () => store.saveGrant(grant)],
+      ['saveGrant', () => store.saveGrant(grant)],
+      ['findGrant', () => store.findGrant('alice', 'a')],
+      ['listGrants', () => store.listGrants({ userId: 'alice' }), true],
+      ['withdrawScopes', () => store.withdrawScopes({}, ['read'], 10), true],
+      ['touchGrant', () => store.touchGrant('g', 1, '::1')],
+      ['insert', () => store.insert([first])],
+      ['insert', () => store.insert([first])],
+      ['insert', () => store.insert([second, third])],
+      ['insert', () => store.insert([second, third])],
+      ['find', () => store.find(first.id)],
+      ['consume', () => store.consume(first.id, { now: 1 }, [record(expiresAt), record(expiresAt)])],
+      ['consume', () => store.consume(first.id, { now: 1 }, [record(expiresAt)])],
+      ['consume', () => store.consume(second.id, { now: 1, grant }, [record(expiresAt)])],
+      ['amend', () => store.amend(third.id, '{}', '[]')],
+      ['revokeFamily', () => store.revokeFamily('f', expiresAt)],
+      ['saveKeys', () => store.saveKeys({ revision: 1, data: 'x' })],
+      ['endSessions', () => store.endSessions({ userId: 'alice' })],
+      ['revokeGrant', () => store.revokeGrant('g', 'alice')],
+      ['revokeUser', () => store.revokeUser('alice')],
+      ['deleteClient', () => store.deleteClient('a')],
+      ['appendAudit', () => store.appendAudit([{ id: 'x', at: 1, event: 'e' }], 1)],
+      ['listAudit', () => store.listAudit({ limit: 1 }), true],
+    ]
+    for (const [name, operation, unnamed] of operations) {
+      sent.length = 0
+      await operation()
+      expect([name, sent.length]).toEqual([name, 1])
+      expect([name, sent[0]?.name]).toEqual([
+        name,
+        unnamed ? undefined : expect.stringMatching(/^oauth_\w{1,56}$/),
+      ])
+    }
+  })
+
+  test('what is inserted again is no error to the server', async () => {
+    const { store, failed } = await counted()
+    const twice = [record(Date.now() + 1000), record(Date.now() + 1000)]
+    for (const records of [twice, twice.slice(1), [twice[0]!, record(Date.now() + 1000)]]) {
+      expect(await store.insert(records)).toBe(records === twice)
+      expect(await store.insert(records)).toBe(false)
+    }
+    expect(failed).toEqual([])
+  })
+
+  test('it uses an index, but where it asks for all', async () => {
+    const pool = await connect()
+    await postgresStore(pool).migrate()
+    const client = await pool.connect()
+    await client.query('SET enable_seqscan = off')
+    for (const [name, { text }] of Object.entries(statementsFor(''))) {
+      const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN) ${text}`)
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+      const scans = plan.match(/Seq Scan on oauth_\w+/g) ?? []
+      expect([name, scans]).toEqual([name, scans.filter((scan) => scan.endsWith('oauth_keys'))])
+      // A filter behind a wrong index would read every row, too.
+      expect([name, plan]).toEqual([
+        name,
+        expect.not.stringMatching(
+          /Index(?: Only)? Scan using \w+ on \w+(?: \w+)? {2}\(.*\)\n\s+Filter: \(\((?:id|user_id|client_id|session|family_id)/,
+        ),
+      ])
+    }
+    client.release()
+  })
+})
+
+describe('whoever waits for another process', () => {
+  /** Begins while another process has changed something and not yet committed it, and ends after that. */
+  async function meanwhile<T>(table: string, change: [string, ...unknown[]], begin: (store: Store) => T) {
+    const pool = await connect()
+    const store = open(pool)
+    const grant = { id: 'g', userId: 'alice', clientId: 'a', access: { r: ['read', 'write'] }, createdAt: 1 }
+    await store.saveGrant(grant)
+    await store.insert([CODE])
+    const other = new pg.Client({ connectionString: pool.options.connectionString! })
+    opened.push({ close: () => other.end() })
+    await other.connect()
+    await other.query('BEGIN')
+    const [text, ...values] = change
+    await other.query(text, values)
+    const running = begin(store)
+    const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted UNION ALL SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`
+    while ((await other.query(waiting)).rowCount === 0);
+    await other.query('COMMIT')
+    return { answer: await running, store, rows: (await pool.query(`SELECT * FROM oauth_${table}`)).rows }
+  }
+
+  const CODE = record(Date.now() + 60_000)
+
+  test('to consume a record meets it as the other one has left it', async () => {
+    const change = "UPDATE oauth_records SET used_at = 7, trace = 'first' WHERE id = $1"
+    const { answer, rows } = await meanwhile('records', [change, CODE.id], (store) =>
+      store.consume(CODE.id, { now: 9, trace: 'second' }, [record(Date.now() + 60_000)]),
+    )
+    expect(answer).toMatchObject({ won: false, record: { usedAt: 7, trace: 'first' } })
+    expect(rows).toHaveLength(1)
+  })
+
+  test('to consume a record that is amended meanwhile gets what it has become', async () => {
+    const change = "UPDATE oauth_records SET data = '[1]' WHERE id = $1"
+    const { answer } = await meanwhile('records', [change, CODE.id], (store) =>
+      store.consume(CODE.id, { now: 9 }, []),
+    )
+    expect(answer).toMatchObject({ won: true, record: { data: '[1]' } })
+  })
+
+  test.each([
+    ['alone', []],
+    ['with another one', [record(Date.now() + 60_000)]],
+  ])('to insert an id %s is told that it is taken, and inserts nothing', async (_, others) => {
+    const { id, hash } = record(Date.now() + 60_000)
+    const change = "INSERT INTO oauth_records (id, kind, hash, data) VALUES ($1, 'proof', $2, '{}')"
+    const { answer, rows } = await meanwhile('records', [change, id, hash], (store) =>
+      store.insert([...others, { id, hash, kind: 'proof', data: '"second"' }]),
+    )
+    expect(answer).toBe(false)
+    expect(rows.map((row) => row.data)).toEqual(['{}', '{}'])
+  })
+
+  test('to withdraw a scope finds what the other one has left of the grant', async () => {
+    const access = (scopes: string[]) => JSON.stringify([['r', scopes]])
+    const change = 'UPDATE oauth_grants SET access = $1'
+    const withdrawing = (store: Store) => store.withdrawScopes({}, ['read'], 10)
+    const gone = await meanwhile('grants', [change, access(['write'])], withdrawing)
+    expect(gone.answer).toEqual([])
+    const added = await meanwhile('grants', [change, access(['read', 'list'])], withdrawing)
+    expect(added.answer).toMatchObject([{ access: { r: ['list'] }, withdrawn: ['read'] }])
+  })
+
+  test('to save a grant adds to what the other one has made of it, or makes it anew where it is gone', async () => {
+    const more = { id: 'h', userId: 'alice', clientId: 'a', access: { r: ['list'] }, createdAt: 2 }
+    const saving = (store: Store) => store.saveGrant(more)
+    const change = `UPDATE oauth_grants SET access = '[["r", ["write"]]]', withdrawn = '["read", "list"]'`
+    const added = await meanwhile('grants', [change], saving)
+    expect(added.answer).toMatchObject({ id: 'g', access: { r: ['write', 'list'] }, withdrawn: ['read'] })
+    const anew = await meanwhile('grants', ['DELETE FROM oauth_grants'], saving)
+    expect(anew.answer).toEqual(more)
+  })
+})
+
+describe('several processes', () => {
+  let processes: PostgresProcesses
+  beforeAll(async () => {
+    processes = await startPostgresProcesses(4)
+  })
+  afterAll(() => processes.close())
+
+  test('that start at once on an empty database make one set of tables', async () => {
+    for (let round = 0; round < 3; round++) {
+      await processes.all({ open: await server.createDatabase() })
+      const migrated = await processes.all({ migrate: true })
+      expect(migrated).toEqual(expect.arrayContaining([{ from: 0, to: 1 }]))
+      expect(migrated.filter((answer) => (answer as { from?: number }).from === 1)).toHaveLength(3)
+    }
+  })
+
+  test('of a hundred who consume a record in four processes one wins, and only its successor is there', async () => {
+    const pool = await connect()
+    const store = open(pool)
+    await store.migrate()
+    await processes.all({ open: pool.options.connectionString! })
+    for (let round = 0; round < 5; round++) {
+      const code = record(Date.now() + 60_000)
+      await store.insert([code])
+      const answers = await processes.all({ consume: code.id, times: 25, successor: `round ${round}` })
+      expect(answers.flat()).toHaveLength(100)
+      expect(answers.flat().filter((won) => won === true)).toHaveLength(1)
+      expect(await store.find(code.id)).toMatchObject({ usedAt: 1000, alive: true })
+      expect(await count(pool, 'records')).toBe(2 * (round + 1))
+    }
+  })
+})
+
+describe('the tables', () => {
+  test('are made on first use, and again where that has failed', async () => {
+    const pool = await connect()
+    const store = open(pool)
+    expect(await store.version()).toEqual({ at: 0, latest: 1 })
+    await pool.query('CREATE TABLE oauth_audit (id integer)')
+    await expect(store.findKeys()).rejects.toThrow('oauth_audit')
+    expect(await store.version()).toEqual({ at: 0, latest: 1 })
+    await pool.query('DROP TABLE oauth_audit')
+    expect(await store.findKeys()).toBeUndefined()
+    expect(await store.version()).toEqual({ at: 1, latest: 1 })
+    expect(await postgresStore(pool).migrate()).toEqual({ from: 1, to: 1 })
+  })
+
+  test('that a newer version has made are not touched', async () => {
+    const pool = await connect()
+    await postgresStore(pool).migrate()
+    await pool.query('INSERT INTO oauth_migrations (number) VALUES (2)')
+    const store = open(pool)
+    expect(await store.version()).toEqual({ at: 2, latest: 1 })
+    await expect(store.migrate()).rejects.toThrow(ConfigurationError)
+    await expect(store.insert([record(Date.now())])).rejects.toThrow(/written by a newer version/)
+  })
+
+  test('may be used by whoever may not make any', async () => {
+    const pool = await connect()
+    await postgresStore(pool, { schema: 'oauth' }).migrate()
+    await pool.query('CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA oauth TO app')
+    await pool.query('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oauth TO app')
+    const url = new URL(pool.options.connectionString!)
+    url.username = 'app'
+    const app = new pg.Pool({ connectionString: url.href })
+    opened.push({ close: () => app.end() })
+    expect(await open(app, { schema: 'oauth' }).insert([record(Date.now() + 1000)])).toBe(true)
+    await expect(open(app, { schema: 'other' }).findKeys()).rejects.toThrow(StoreUnavailableError)
+  })
+
+  test('stay as large as what is alive', async () => {
+    let time = Date.now()
+    const pool = await connect()
+    const store = postgresStore(pool, { clock: () => time })
+    for (let minute = 0; minute < 20; minute++) {
+      const codes = Array.from({ length: 50 }, () => record(time + 60_000, { familyId: `f${minute}` }))
+      await Promise.all(codes.map((code) => store.insert([code])))
+      await store.revokeFamily(`f${minute}`, time + 60_000)
+      time += 60_000
+    }
+    await store.close()
+    expect(await count(pool, 'records')).toBeLessThanOrEqual(150)
+    expect(await count(pool, 'revocations')).toBeLessThanOrEqual(3)
+  })
+
+  test('lose a backlog of what has expired little by little, and no write waits for it', async () => {
+    let time = Date.now()
+    const pool = await connect()
+    const before = open(pool, { clock: () => time })
+    await before.insert(Array.from({ length: 1000 }, () => record(time + 1000)))
+    time += 2000
+    const store = postgresStore(pool, { clock: () => time })
+    expect(await store.insert([record(time + 1000)])).toBe(true)
+    await store.close()
+    expect(await count(pool, 'records')).toBe(1001 - 200)
+  })
+
+  test('are purged around what another process is just deleting', async () => {
+    const pool = await connect()
+    // On its own it purges nothing: nothing has expired yet.
+    const store = open(pool, { clock: () => 0 })
+    const expired = [record(1000), record(1001), record(1002)]
+    await store.insert(expired)
+    const other = new pg.Client({ connectionString: pool.options.connectionString! })
+    opened.push({ close: () => other.end() })
+    await other.connect()
+    await other.query('BEGIN')
+    await other.query('DELETE FROM oauth_records WHERE id = $1', [expired[0]!.id])
+    expect(await store.purge(Date.now(), 10)).toBe(2)
+    await other.query('ROLLBACK')
+    expect(await store.purge(Date.now(), 10)).toBe(1)
+  })
+})
+
+describe('the pool', () => {
+  test.each([
+    ['nothing', undefined],
+    ['the URL', 'postgres://localhost/app'],
+    ['something else', { query: () => undefined }],
+  ])('%s in place of one is refused', (_, given) => {
+    expect(() => postgresStore(given as unknown as PostgresPool)).toThrow(ConfigurationError)
+    expect(() => postgresStore(given as unknown as PostgresPool)).toThrow(/postgresStore\(new Pool\(\)\)/)
+  })
+
+  test('one connection in place of one is refused when it is used', async () => {
+    const client = new pg.Client({ connectionString: await server.createDatabase() })
+    const store = postgresStore(client as unknown as PostgresPool)
+    await expect(store.findKeys()).rejects.toThrow('was given one connection in place of a pool')
+    await client.end()
+  })
+
+  test("it stays the host's: closing the store waits for what runs, leaves it open and lets go of it", async () => {
+    const pool = await connect()
+    const store = postgresStore(pool)
+    const inserted = [1, 2, 3].map(() => store.insert([record(Date.now() + 1000)]))
+    await store.close()
+    expect(await Promise.all(inserted)).toEqual([true, true, true])
+    expect(await count(pool, 'records')).toBe(3)
+    postgresStore(pool)
+    expect(pool.listenerCount('error')).toBe(1)
+    expect(pool.idleCount).toBe(pool.totalCount)
+    await expect(store.find('x')).rejects.toThrow(StoreUnavailableError)
+  })
+
+  test('whoever waits in vain for a connection is told, and takes none later', async () => {
+    const pool = await connect({ max: 1 })
+    const store = open(pool)
+    await store.migrate()
+    const held = await pool.connect()
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'] })
+    try {
+      const inserting = expect(store.insert([record(Date.now() + 1000)])).rejects.toThrow(
+        /no connection became free/,
+      )
+      await jest.advanceTimersByTimeAsync(5000)
+      await inserting
+    } finally {
+      jest.useRealTimers()
+    }
+    held.release()
+    expect(await store.find('x')).toBeUndefined()
+    expect(await count(pool, 'records')).toBe(0)
+  })
+
+  test('what may be done twice is done again where its connection is lost in the middle', async () => {
+    const pool = await connect({ max: 1 })
+    const store = open(pool)
+    await store.migrate()
+    const other = new pg.Client({ connectionString: pool.options.connectionString! })
+    opened.push({ close: () => other.end() })
+    await other.connect()
+    const entry = { id: 'x', at: 1000, event: 'token.issued' }
+    const repeatable: [string, () => unknown][] = [
+      ['audit', () => store.appendAudit([entry], 0)],
+      ['revocations', () => store.revokeFamily('f', Date.now() + 60_000)],
+      [
+        'sessions',
+        () => store.saveSession({ session: 's', clientId: 'a', userId: 'alice', expiresAt: 1e15 }),
+      ],
+    ]
+    for (const [table, operation] of repeatable) {
+      await other.query(`BEGIN; LOCK TABLE oauth_${table} IN EXCLUSIVE MODE`)
+      const running = operation()
+      const waiting = `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'oauth_${table}'::regclass`
+      while ((await other.query(waiting)).rowCount === 0);
+      await other.query('ROLLBACK')
+      await running
+      expect([table, await count(pool, table)]).toEqual([table, 1])
+      await operation()
+      expect([table, await count(pool, table)]).toEqual([table, 1])
+    }
+  })
+
+  test('a connection that leads to a server which is no more written to is given up', async () => {
+    const pool = await connect({ max: 1 })
+    const store = open(pool)
+    await store.migrate()
+    const held = await pool.connect()
+    await held.query('SET default_transaction_read_only = on')
+    held.release()
+    await expect(store.insert([record(Date.now() + 1000)])).rejects.toThrow('PostgreSQL: 25006')
+    expect(await store.insert([record(Date.now() + 1000)])).toBe(true)
+  })
+
+  test('a database that there is not is told as unavailable', async () => {
+    const url = (await server.createDatabase()).replace(/\w+$/, 'missing')
+    const pool = new pg.Pool({ connectionString: url })
+    opened.push({ close: () => pool.end() })
+    await expect(open(pool).findKeys()).rejects.toMatchObject({
+      name: 'StoreUnavailableError',
+      message: 'PostgreSQL: 3D000',
+      cause: expect.objectContaining({ code: '3D000' }),
+    })
+  })
+})
+
+describe('a provider on PostgreSQL', () => {
+  let host: Host
+  let pool: pg.Pool
+  let admin: pg.Client
+  beforeAll(async () => {
+    const connectionString = await server.createDatabase()
+    pool = new pg.Pool({ connectionString })
+    host = await startHost({ provider: { store: postgresStore(pool) } })
+    admin = new pg.Client({ connectionString })
+    await admin.connect()
+  })
+  afterAll(async () => {
+    await host.close()
+    await admin.end().catch(() => undefined)
+    await pool.end()
+  })
+
+  /** Ends every connection of the pool, as an administrator or a failing network does. */
+  async function terminate(): Promise<void> {
+    await admin.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    )
+  }
+
+  async function waitingFor(table: string, waiters: number): Promise<void> {
+    const text = 'SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass'
+    for (;;) {
+      const { rows } = await admin.query(text, [`oauth_${table}`])
+      if (Number(rows[0].count) >= waiters) return
+    }
+  }
+
+  function expectUnavailable({ status, headers }: Pick<TokenResponse, 'status' | 'headers'>): void {
+    expect(status).toBe(503)
+    expect(headers.get('retry-after')).toBe('1')
+  }
+
+  test('it goes the whole way: code, token, API, refresh, revocation', async () => {
+    const tokens = await getTokens(host)
+    expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
+    const { body: refreshed } = await refresh(host, tokens.refresh_token)
+    const api = await callApi(host, '/api/read', refreshed.access_token)
+    expect(api.body).toMatchObject({ userId: 'alice', clientId: 'conf', scopes: ['read'] })
+    const again = await getTokens(host, { agent: tokens.agent })
+    host.advance(11)
+    const reused = await refresh(host, tokens.refresh_token)
+    expect([reused.status, reused.body.error]).toEqual([400, 'invalid_grant'])
+    expect((await callApi(host, '/api/read', refreshed.access_token)).status).toBe(401)
+    expect((await callApi(host, '/api/read', again.access_token)).status).toBe(200)
+    expect(await host.oauth.grants.revokeUser('alice')).toBe(1)
+    expect((await callApi(host, '/api/read', again.access_token)).status).toBe(401)
+  })
+
+  test('connections that are lost while nobody uses them are not noticed', async () => {
+    const tokens = await getTokens(host, { user: 'bob' })
+    for (let round = 0; round < 3; round++) {
+      await terminate()
+      expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
+    }
+  })
+
+  test('a connection that is lost in the middle of a refresh gives 503 and spends nothing, and reading begins anew', async () => {
+    const tokens = await getTokens(host, { user: 'bob' })
+    await admin.query('BEGIN; LOCK TABLE oauth_records IN EXCLUSIVE MODE')
+    const refreshing = refresh(host, tokens.refresh_token)
+    await waitingFor('records', 1)
+    await terminate()
+    expectUnavailable(await refreshing)
+    expect((await refreshing).body).toMatchObject({ error: 'temporarily_unavailable' })
+    await admin.query('ROLLBACK; BEGIN; LOCK TABLE oauth_records IN ACCESS EXCLUSIVE MODE')
+    const calling = callApi(host, '/api/read', tokens.access_token)
+    await waitingFor('records', 1)
+    await terminate()
+    await waitingFor('records', 1)
+    await admin.query('ROLLBACK')
+    expect((await calling).status).toBe(200)
+    const { status, body } = await refresh(host, tokens.refresh_token)
+    expect(status).toBe(200)
+    expect((await callApi(host, '/api/read', body.access_token)).status).toBe(200)
+    const failures = host.events.filter(({ name }) => name === 'server.error').map(({ event }) => event.error)
+    expect(failures).toContainEqual(
+      expect.objectContaining({
+        name: 'StoreUnavailableError',
+        cause: expect.objectContaining({ code: '57P01' }),
+      }),
+    )
+  })
+
+  test('while the server is gone every request is answered with 503, and when it is back everything is as it was', async () => {
+    const tokens = await getTokens(host, { user: 'bob' })
+    await admin.end()
+    await server.kill()
+    expectUnavailable(await callApi(host, '/api/read', tokens.access_token))
+    expectUnavailable(await refresh(host, tokens.refresh_token))
+    const { location } = await tokens.agent.get(authorizeUrl(host))
+    expect(new URL(location ?? '').searchParams.get('error')).toBe('server_error')
+    await server.restart()
+    expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
+    const { status, body } = await refresh(host, tokens.refresh_token)
+    expect(status).toBe(200)
+    expect((await callApi(host, '/api/read', body.access_token)).status).toBe(200)
+  })
+
+  test('it takes the store behind its guard, and a store that is down when the host starts does not keep it from starting', async () => {
+    const store = openStore(postgresStore(await connect()), Date.now)
+    expect(await store.find('x')).toBeUndefined()
+    const nowhere = new pg.Pool({ connectionString: 'postgres://oauth@127.0.0.1:1/none' })
+    const early = await startHost({ provider: { store: postgresStore(nowhere) } })
+    expectUnavailable(await callApi(early, '/api/read', mintHandle(Date.now() + 1000).value))
+    await early.close()
+    await nowhere.end()
+  })
+})
