@@ -173,7 +173,7 @@ export interface RegistrationOptions {
 
 /** Clients whose id is the https URL at which their metadata lie (OAuth Client ID Metadata Document). */
 export interface ClientMetadataDocumentsOptions {
-  /** Which URLs: all, those at these hosts, or those for which the function says `true`. It is asked before anything is fetched. */
+  /** Which URLs: all, those at these hosts, or those for which the function says `true`. It is asked before anything is fetched, and whenever such a client or a token of one is used: where it says `false` from some day on, its clients are unknown, until it says `true` again. So let it answer quickly; what is neither is an error. */
   readonly allow: 'open' | readonly string[] | ((url: URL) => Awaitable<boolean>)
   /** The longest document, in bytes, 1 to 65,536. Default: 5120. */
   readonly sizeLimit?: number

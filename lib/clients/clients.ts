@@ -44,7 +44,8 @@ export interface Clients {
   /**
    * Changes what is named and leaves the rest; but `jwks` takes the place of `jwks_uri`, and the other way round. Its id stays as it is, and so does
    * its secret, unless it changes to a method by key or certificate (`private_key_jwt`, `tls_client_auth`, `self_signed_tls_client_auth`): then all its
-   * secrets end at once.
+   * secrets end at once. What a client says in its document (`source: 'document'`) cannot be changed here, since it is read there again; all else
+   * that you say of it stays, and `scope` and `grant_types` are the most that it may have.
    *
    * @throws OAuthError `invalid_client_metadata` or `invalid_redirect_uri` where a change is refused, `invalid_client` where there is no such client.
    * @throws ConfigurationError for a client of the option `clients`.

@@ -120,7 +120,8 @@ export class DocumentClients implements ClientDocuments {
   /** False where there is one by now. */
   async #add(client: Client): Promise<boolean> {
     const { store, now, emit } = this.#means
-    const isAdded = await store.saveClient({ ...client, createdAt: now(), expiresAt: now() + PROBATION })
+    const added = { ...client, revision: 1, createdAt: now(), expiresAt: now() + PROBATION }
+    const isAdded = await store.saveClient(added)
     if (isAdded) emit('client.changed', { clientId: client.id, change: 'created', by: 'client' })
     return isAdded
   }

@@ -34,7 +34,8 @@ export function refuseWhatDocumentSays(stored: Client, changes: ClientMetadata):
   const said = toMetadata(stored)
   for (const [name, value] of Object.entries(changes)) {
     const isSame = isDeepStrictEqual(value, said[name as keyof ClientMetadata])
-    if (isStrangerField(name) && !isSame)
+    // A limit of the host's holds beside what it says.
+    if (isStrangerField(name) && !isSame && !LIMITS.includes(name))
       throw invalid(
         name,
         'is what the document at the client_id says',
@@ -52,8 +53,7 @@ export function keptIdentity<Kept extends Partial<Identity>>(
   changed: readonly string[],
 ): Omit<Kept, 'expiresAt' | 'fingerprint' | 'anyScope'> & Pick<Identity, 'fingerprint' | 'anyScope'> {
   const isJudged = changed.every((name) => JUDGEMENTS.includes(name))
-  // Of what a document says, nothing is changed here.
-  const isLimited = identity.source !== 'document' && LIMITS.some((name) => changed.includes(name))
+  const isLimited = LIMITS.some((name) => changed.includes(name))
   return {
     ...identity,
     ...optional('fingerprint', isJudged ? fingerprint : undefined),

@@ -84,6 +84,7 @@ export function createRouter({ machines, pages }: Handlers, look: (req: Request)
     if (machine !== undefined) return machine(req, res)
     const exact = pages.get(path)
     if (exact !== undefined) return exact(req, res, next)
+    if (path.endsWith('/')) return next()
     const pattern = `${path.slice(0, path.lastIndexOf('/') + 1)}:id`
     const ofOne = machines.get(pattern)
     if (ofOne !== undefined) return ofOne(req, res)
