@@ -330,7 +330,7 @@ describe('the option render', () => {
     expect(locals['admin-client']).toEqual({
       ...{ ...admin, section: 'clients', isFirst: true, next: undefined, scopes },
       client: {
-        ...{ ...confidential, ownerId: undefined, expiresAt: undefined },
+        ...{ ...confidential, ownerId: undefined, expiresAt: undefined, revision: 1, said: [] },
         redirectUris: ['https://rp.example/cb'],
         metadata: expect.arrayContaining([{ name: 'skip_consent', value: 'false' }]),
       },

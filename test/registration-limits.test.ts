@@ -489,7 +489,11 @@ describe('behind a body parser of the host', () => {
   test('what it has read counts, as far as we would have read it', async () => {
     expect((await registered(host, web)).redirect_uris).toEqual([CALLBACK])
     const long = { ...web, software_id: 'a'.repeat(70_000) }
-    expectRefused(await register(host, long), 'invalid_client_metadata', /^software_id makes the metadata longer than/)
+    expectRefused(
+      await register(host, long),
+      'invalid_client_metadata',
+      /^software_id makes the metadata longer than/,
+    )
     const deep = `{"redirect_uris":["${CALLBACK}"],"jwks":{"keys":[{"x":${'['.repeat(9000)}${']'.repeat(9000)}}]}}`
     expectRefused(await register(host, deep), 'invalid_client_metadata', /^jwks is nested too deeply/)
     expectRefused(await register(host, '[]'), 'invalid_client_metadata', /^metadata is not a JSON object/)

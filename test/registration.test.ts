@@ -354,7 +354,11 @@ describe("with registration: 'open'", () => {
     ['a name that turns text about', { client_name: 'a\u202eb' }, /client_name .*changes the direction/],
     ['a name with a line break', { client_name: 'a\nb' }, /client_name has a control character/],
     ['a name without end', { client_name: 'a'.repeat(201) }, /client_name is longer than 200/],
-    ['a name in a language that is none', { 'client_name#x"y': 'a' }, /client_name has behind # what is no language/],
+    [
+      'a name in a language that is none',
+      { 'client_name#x"y': 'a' },
+      /client_name has behind # what is no language/,
+    ],
     ['a hidden name in a language', { 'client_name#ja': '\u200b' }, /client_name#ja cannot be seen/],
     ['NUL', { software_id: 'a\u0000b' }, /software_id has a control character/],
     [

@@ -544,7 +544,7 @@ describe('what a client has registered', () => {
     const page = await visit({ client: 'remote' })
     expectErrorPage(page, { status: 503, code: 'temporarily_unavailable' })
     expect(page.headers.get('retry-after')).toMatch(/^[1-9]/)
-    expect(page.text).toContain('>remote</code>')
+    expect(page.text).toContain('>remote</bdi>')
     const form = { client_id: 'remote', request: requestObject(host, { client: 'remote' }) }
     const answer = await postPar(host, form, { proof: { headers: {}, form: {} } })
     expectRefusal(answer, 503, 'temporarily_unavailable')

@@ -107,7 +107,7 @@ describe('deciding', () => {
 
     await page.goto(`${host.issuer}/authorized-applications`)
     await press('Withdraw access')
-    expect(await text()).toContain('No application has access.')
+    expect(await text()).toContain('No application has access to your account.')
     expect((await callApi(host, '/api/read', body.access_token)).status).toBe(401)
   })
 
@@ -191,7 +191,7 @@ describe('deciding', () => {
       expect(await focused()).toBe(button)
     }
     await leave(() => page.keyboard.press('Space'))
-    expect(await text()).toContain('No application has access.')
+    expect(await text()).toContain('No application has access to your account.')
   })
 
   test('Enter in a checkbox never approves', async () => {
@@ -526,7 +526,7 @@ describe('pages of the host', () => {
 
     await page.goto(`${host.issuer}/authorized-applications`)
     await press('Withdraw access')
-    expect(await text()).toContain('No application has access.')
+    expect(await text()).toContain('No application has access to your account.')
   })
 
   test('all pages are the host’s own with the option render, as a string or through res', async () => {
