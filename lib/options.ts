@@ -493,6 +493,9 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   /** A SQLite file name, `':memory:'`, an open better-sqlite3 `Database`, or any `Store`. Default: `'oauth.db'`. */
   readonly store?: string | Store | SqliteDatabase
 
+  /** What the pages call your app, as its users know it: `'Daylight Photos'`. Default: the host of the issuer. */
+  readonly appName?: string
+
   /** A folder whose files override the built-in pages by name: `consent.ejs`, `layout.ejs`, ... Default: the built-in ones. */
   readonly templates?: string
 

@@ -91,6 +91,14 @@ describe('the built-in pages', () => {
     }
   })
 
+  test('call the host by its option appName', async () => {
+    await start({ appName: 'Bits & <b>Photos</b>' })
+    for (const page of Object.values(await everyPage())) {
+      expect(page.text).toMatch(/<title>[^<]+ – Bits &amp; &lt;b&gt;Photos&lt;\/b&gt;<\/title>/)
+      expect(page.text).not.toContain('<b>Photos')
+    }
+  })
+
   test('CLIENTS-10 after a login that ends in remembered consent, a page goes on by itself, with a link', async () => {
     await start({})
     const page = (await everyPage()).continue

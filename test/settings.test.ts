@@ -154,6 +154,8 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     ['authTime', 5, /is 5\. Pass a function/],
     ['render', 'pug', /is 'pug'\. Pass a function/],
     ['clock', 0, /is 0\. Pass a function/],
+    ['appName', '', /is an empty string\. Pass a string/],
+    ['appName', { en: 'Photos' }, /is an Object\. Pass a string/],
     ['templates', '', /is an empty string\. Pass a string/],
     ['templates', ['views'], /is an array\. Pass a string/],
     ['templates', '/nowhere/at/all', /'\/nowhere\/at\/all'/],

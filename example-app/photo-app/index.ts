@@ -65,6 +65,7 @@ export async function startPhotoApp({ port, store, printShop }: PhotoAppOptions)
         scope: 'openid profile email photos albums',
       },
     ],
+    appName: 'Daylight Photos',
     // Users may make apps of their own, and administrators see and end everything.
     applications: () => true,
     admin: (user) => user.admin,
