@@ -20,6 +20,8 @@ export interface ScopeOptions {
   readonly required?: boolean
   /** Whether it is granted to a request that names no scope. Where no scope is marked, such a request asks for all of `scopes` that its client may use. Default: `false`. */
   readonly default?: boolean
+  /** The narrower scopes that this one holds: with `write: { implies: ['read'] }` a token for `write` passes where `requireToken` asks for `read`. Tokens and grants name what was granted, and no more. Default: none. */
+  readonly implies?: readonly string[]
 }
 
 /** A protected resource (RFC 8707). A token for it is good at this URL and below it, nowhere else. */

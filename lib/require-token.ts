@@ -86,7 +86,10 @@ function authOf(
 ): TokenAuth {
   // A resource that knows some scopes only sees no others, whatever else the token is for.
   const granted = scopesAt(data.scopes, [resource], runtime.settings)
-  if (!scopes.every((scope) => granted.includes(scope))) throw insufficientScope(scopes)
+  const has = (scope: string) =>
+    granted.includes(scope) ||
+    runtime.settings.scopes.get(scope)?.heldBy.some((name) => granted.includes(name))
+  if (!scopes.every(has)) throw insufficientScope(scopes)
   return {
     token,
     clientId: data.clientId,

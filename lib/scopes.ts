@@ -11,6 +11,8 @@ export interface Scope {
   readonly description: Text
   readonly required: boolean
   readonly default: boolean
+  /** Those with which a token passes where this one is asked for: itself, and all that hold it. */
+  readonly heldBy: readonly string[]
 }
 
 /**
@@ -34,7 +36,7 @@ export function resolveScopes(
   const scopes = new Map(
     IDENTITY_SCOPES.map((name): [string, Scope] => [
       name,
-      { name, description: { key: `scope.${name}` }, required: true, default: false },
+      { name, description: { key: `scope.${name}` }, required: true, default: false, heldBy: [name] },
     ]),
   )
   for (const [name, value] of Object.entries(anObject('scopes', given))) {
@@ -47,7 +49,7 @@ export function resolveScopes(
       )
     }
     const scope = typeof value === 'string' ? { description: value } : anObject(option, value, SENTENCE)
-    refuseUnknown(`${option}.`, scope, ['description', 'required', 'default'])
+    refuseUnknown(`${option}.`, scope, ['description', 'required', 'default', 'implies'])
     if (typeof scope.description !== 'string' || scope.description === '') {
       throw new ConfigurationError(`${option}.description`, `is ${describe(scope.description)}`, SENTENCE)
     }
@@ -56,9 +58,35 @@ export function resolveScopes(
       description: { key: `scope.${name}`, otherwise: scope.description },
       required: aBoolean(`${option}.required`, scope.required) ?? true,
       default: aBoolean(`${option}.default`, scope.default) ?? false,
+      heldBy: [name],
     })
   }
-  return scopes
+  return withHolders(scopes, given)
+}
+
+function withHolders(
+  scopes: ReadonlyMap<string, Scope>,
+  given: Readonly<Record<string, string | ScopeOptions>>,
+): ReadonlyMap<string, Scope> {
+  const implied = new Map(
+    Object.entries(given).map(([name, scope]): [string, readonly string[]] => {
+      const names = (typeof scope === 'object' && scope.implies) || []
+      return [name, knownScopes(`scopes['${name}'].implies`, names, scopes)]
+    }),
+  )
+  const holds = (name: string, seen: Set<string>): Set<string> => {
+    if (seen.has(name)) return seen
+    seen.add(name)
+    for (const narrower of implied.get(name) ?? []) holds(narrower, seen)
+    return seen
+  }
+  const held = [...scopes.keys()].map((name) => ({ name, held: holds(name, new Set()) }))
+  return new Map(
+    [...scopes].map(([name, scope]): [string, Scope] => {
+      const holders = held.filter((other) => other.held.has(name)).map((other) => other.name)
+      return [name, { ...scope, heldBy: holders }]
+    }),
+  )
 }
 
 /** What a request that names no scope asks for: the scopes that are marked, or all of the host's own. */

@@ -330,6 +330,30 @@ describe('RS-08 RSRC-01 a token for one resource opens no other', () => {
   })
 })
 
+test('RS-03 a scope that holds another opens what asks for that, never the other way round, and is named as it was granted', async () => {
+  const scopes = {
+    read: 'Read',
+    write: { description: 'Write', implies: ['read'] },
+    // Two that hold each other are one and the same.
+    all: { description: 'All', implies: ['write', 'everything'] },
+    everything: { description: 'Everything', implies: ['all'] },
+  }
+  const own = await startHost({ provider: { scopes } })
+  const opened = async (scope: string) => {
+    const { access_token } = await getTokens(own, { params: { scope } })
+    const [read, write] = [
+      await callApi(own, '/api/read', access_token),
+      await callApi(own, '/api/write', access_token),
+    ]
+    if (read.status === 200) expect(read.body.scopes).toEqual([scope])
+    if (write.status === 403) expect(challenge(write.headers).scope).toBe('write')
+    return [read.status, write.status]
+  }
+  expect(await opened('read')).toEqual([200, 403])
+  for (const scope of ['write', 'all', 'everything']) expect(await opened(scope)).toEqual([200, 200])
+  await own.close()
+})
+
 async function startResourceHost(): Promise<Host> {
   const started = await startHost({
     provider: (origin) => ({

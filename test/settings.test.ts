@@ -197,6 +197,8 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     ["scopes['é']", { scopes: { é: 'x' } }, /is not a scope name/],
     ["scopes['a'].description", { scopes: { a: '' } }, /is an empty string.*sentence/],
     ["scopes['a'].description", { scopes: { a: {} } }, /is undefined.*sentence/],
+    ["scopes['a'].implies", { scopes: { a: { description: 'A', implies: ['b'] } } }, /unknown scope 'b'/],
+    ["scopes['a'].implies", { scopes: { a: { description: 'A', implies: 'b' } } }, /is 'b'.*array/],
     ["scopes['a']", { scopes: { a: undefined } }, /is undefined.*sentence/],
     ["scopes['a']", { scopes: { a: null } }, /is null.*sentence/],
     ["scopes['a']", { scopes: { a: true } }, /is true.*sentence/],
