@@ -274,7 +274,7 @@ export interface ClientMetadata {
   readonly software_version?: string
   /** The id of the user who made it on the page `/applications`, and who may change it there, unless it has `skip_consent`. Default: none. */
   readonly owner_id?: string
-  /** Whether you have looked at it: the pages say of a client that came by itself, or that a user made, that it is not verified until it is. Default: `false`; without meaning for clients that you have created. */
+  /** Whether you stand for it: the pages say of a client that came by itself, or that a user made, that it is not verified until it is. Default: `false`; for a client that you have created you stand until `false` is said, by you or because its owner has changed it. */
   readonly verified?: boolean
   /** The client's home page, https. */
   readonly client_uri?: string

@@ -110,7 +110,9 @@ function hosted({ settings }: Runtime, resource: string): string {
   throw new ConfigurationError(
     'testing.token(options).resource',
     `is ${describe(resource)}`,
-    `Pass a URL at ${settings.origin} or one of the option resources.`,
+    settings.everyUrl
+      ? `Pass a URL at ${settings.origin}.`
+      : `Pass ${settings.origin}, or one of the option resources.`,
   )
 }
 

@@ -525,6 +525,14 @@ describe("an application is its owner's alone", () => {
     for (const filter of [{ ownerId: undefined }, { ownerId: '' }, { owner: 'alice' }, null])
       await expect(host.oauth.clients.list(filter as never)).rejects.toThrow(/clients\.list\(filter\)/)
   })
+
+  test('and not those of the option clients, which cannot be deleted with an account', async () => {
+    const fixed = { client_id: 'fixed', owner_id: 'alice', redirect_uris: [CALLBACK] }
+    const own = await startHost({ provider: { clients: [fixed] } })
+    expect(await own.oauth.clients.list()).toHaveLength(1)
+    expect(await own.oauth.clients.list({ ownerId: 'alice' })).toEqual([])
+    await own.close()
+  })
 })
 
 describe('changing', () => {

@@ -5,10 +5,14 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import cors from 'cors'
+import csurf from 'csurf'
 import express, { type Express } from 'express'
 import session from 'express-session'
+import helmet from 'helmet'
 import { createRemoteJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
 import * as openid from 'openid-client'
+import { Strategy } from 'passport-openidconnect'
 import pg from 'pg'
 import supertest from 'supertest'
 import {
@@ -17,7 +21,9 @@ import {
   oauthProvider,
   type PostgresStore,
   postgresStore,
+  toolCalls,
 } from '../lib/index.js'
+import { storeContract } from '../lib/store/contract.js'
 import { openStore } from '../lib/store/open.js'
 import { Browser } from './consumers/browser.cjs'
 import { newCertificate, OID, selfSignedCertificate } from './support/certificate.js'
@@ -99,6 +105,19 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const server of servers) server.close().closeAllConnections()
   await oauth.close()
+})
+
+test('five lines are a provider', async () => {
+  let made: OAuthProvider | undefined
+  const provider = (options: OAuthProviderOptions) =>
+    (made = oauthProvider({ ...options, store: ':memory:', keys: signingKeys }))
+  const app = express()
+  await run('five-lines', { app, oauthProvider: provider, users: new Map([['ada', { id: 'ada' }]]) })
+  const headers = (await made?.testing.actingAs('ada', 'photos')) ?? {}
+  expect((await supertest(app).get('/api/photos').set(headers)).body).toEqual({ photosOf: 'ada' })
+  expect((await supertest(app).get('/api/photos')).status).toBe(401)
+  expect((await supertest(app).get('/.well-known/oauth-authorization-server/oauth')).status).toBe(200)
+  await made?.close()
 })
 
 test('the client signs its user in and calls the API', async () => {
@@ -206,6 +225,157 @@ test('claims tells what was allowed, and loginUrl makes something of every hint'
     '/login/strong?login_hint=a%40b&lang=de&return_to=/oauth/consent/x',
   )
   expect(loginUrl({}, '/oauth/consent/x', {})).toBe('/login?login_hint=&lang=en&return_to=/oauth/consent/x')
+})
+
+describe('the way back from a login', () => {
+  const there = '/oauth/consent/x'
+  let safeReturnTo: (value?: unknown) => string
+  beforeAll(() => {
+    safeReturnTo = define('safe-return-to', 'safeReturnTo', {})
+  })
+  /** Passport, where everybody proves who they are. */
+  const passport = { authenticate: () => (_req: unknown, _res: unknown, next: () => void) => next() }
+  const signedOut = () => {
+    const app = express()
+    return app.use(session({ secret: 'secret', resave: false, saveUninitialized: false }))
+  }
+
+  test('leads to this site and nowhere else', () => {
+    expect(safeReturnTo(there)).toBe(origin + there)
+    expect(safeReturnTo()).toBe(`${origin}/`)
+    for (const elsewhere of [
+      'https://evil.example/',
+      '//evil.example',
+      'javascript:alert(1)',
+      'http://',
+      ['/'],
+    ])
+      expect(['/', `${origin}/`]).toContain(safeReturnTo(elsewhere))
+    expect(new URL(safeReturnTo('/.//evil.example')).origin).toBe(origin)
+  })
+
+  test('is in the address of the form, with passport', async () => {
+    const app = signedOut()
+    await run('passport', { app, express, passport, safeReturnTo })
+    const { status, headers } = await supertest(app).post('/login').query({ return_to: there })
+    expect({ status, location: headers.location }).toEqual({ status: 303, location: origin + there })
+  })
+
+  test('is in the session, where the login leads over another site', async () => {
+    const app = signedOut()
+    await run('social', { app, passport, safeReturnTo })
+    const agent = supertest.agent(app)
+    await agent.get('/login/social').query({ return_to: there })
+    expect((await agent.get('/login/social/callback')).headers.location).toBe(origin + there)
+    expect((await supertest(app).get('/login/social/callback')).headers.location).toBe('/')
+  })
+
+  test('is handed on to the second step', async () => {
+    const app = signedOut()
+    app.get('/half', (req, res) => {
+      Object.assign(req.session, { halfSignedIn: 'ada' })
+      res.end()
+    })
+    app.get('/who', (req, res) => res.json({ ...req.session }))
+    const codeIsRight = (user: string, code: string) => user === 'ada' && code === '123456'
+    await run('second-factor', { app, express, safeReturnTo, codeIsRight })
+    const agent = supertest.agent(app)
+    const enter = async (code: string) =>
+      (await agent.post('/login/code').query({ return_to: there }).type('form').send({ code })).headers
+        .location
+    const query = `return_to=${encodeURIComponent(origin + there)}`
+    expect(await enter('123456')).toBe(`/login?${query}`)
+    await agent.get('/half')
+    expect(await enter('1')).toBe(`/login/code?${query}`)
+    expect((await agent.get('/who')).body).not.toHaveProperty('userId')
+    expect(await enter('123456')).toBe(origin + there)
+    expect((await agent.get('/who')).body).toMatchObject({ userId: 'ada' })
+  })
+
+  test('is said to a login on another origin', () => {
+    const loginUrl = define<(req: object, returnTo: string) => string>('login-url', 'loginUrl', {})
+    expect(loginUrl({}, there)).toBe(
+      `https://accounts.example/login?next=${encodeURIComponent(origin + there)}`,
+    )
+  })
+})
+
+test('routes are guarded, each for its scopes and its resource', async () => {
+  const app = express()
+  const answer = (_req: unknown, res: express.Response) => res.json('done')
+  const photosOf = (userId: string) => ({ userId })
+  await run('guard', { app, oauth, cors, photosOf, deletePhoto: answer, account: answer, prints: answer })
+  const of = (scopes: string) => oauth.testing.actingAs('ada', scopes)
+  const call = async (method: 'get' | 'delete', path: string, headers: Record<string, string>) =>
+    (
+      await supertest(app)
+        [method](path)
+        .set({ host: new URL(origin).host, ...headers })
+    ).status
+  expect(await call('get', '/api/photos', await of('photos'))).toBe(200)
+  expect(await call('get', '/api/photos', {})).toBe(401)
+  expect(await call('delete', '/api/photos/1', await of('photos'))).toBe(403)
+  expect(await call('delete', '/api/photos/1', await of('photos photos:delete'))).toBe(200)
+  expect(await call('get', '/api/account', await of('prints'))).toBe(200)
+  expect(await call('get', '/api/prints', await of('photos'))).toBe(200)
+})
+
+test('everything of a user can be ended, and clients be told', async () => {
+  const { tokens } = await getTokens({ scope: 'openid photos' })
+  const ended = once(oauth.events, 'session.ended')
+  await run('logout-user', { oauth, user: { id: 'ada' } })
+  expect((await ended)[0]).toEqual({ userId: 'ada', by: 'host' })
+  expect(await callPhotos(tokens.access_token)).toBe(401)
+  const { tokens: others } = await getTokens({ scope: 'openid photos' })
+  await run('revoke', { oauth, user: { id: 'ada' }, grantId: 'gone-by-then' })
+  expect(await callPhotos(others.access_token)).toBe(401)
+})
+
+test('keys are rotated, and listed', async () => {
+  const issuer = 'http://localhost/oauth'
+  const own = oauthProvider({ issuer, findUser: () => undefined, store: ':memory:' })
+  const rotated = jest.fn()
+  own.events.on('keys.rotated', rotated)
+  await run('keys', { oauth: own })
+  expect(rotated).toHaveBeenCalledWith({ by: 'host' })
+  expect(new Set((await own.keys.list()).map(({ alg }) => alg))).toEqual(new Set(['RS256', 'ES256', 'EdDSA']))
+  await own.close()
+})
+
+describe('beside other middleware', () => {
+  test('a csurf behind the provider guards the app, and not /token', async () => {
+    const app = express().use(session({ secret: 'secret', resave: false, saveUninitialized: false }))
+    await run('csurf', { app, oauth, csurf })
+    app.use((_error: unknown, _req: unknown, res: express.Response, _next: unknown) => {
+      res.sendStatus(403)
+    })
+    expect((await supertest(app).post('/oauth/token').type('form').send({})).body).toHaveProperty('error')
+    expect((await supertest(app).post('/elsewhere')).status).toBe(403)
+  })
+
+  test('a login page keeps its opener', async () => {
+    const app = express()
+    await run('popups', { app, helmet })
+    const policy = async (path: string) =>
+      (await supertest(app).get(path)).headers['cross-origin-opener-policy']
+    expect([await policy('/login'), await policy('/')]).toEqual([undefined, 'same-origin'])
+  })
+
+  test("pages are the host's own", () => {
+    const render = define<OAuthProviderOptions['render']>('render', 'render', {})
+    const rendered = jest.fn()
+    const locals = { title: 'Print Shop', nonce: 'nonce' }
+    render?.('consent', locals, {} as never, { render: rendered } as never)
+    expect(rendered).toHaveBeenCalledWith('oauth/consent', locals)
+  })
+})
+
+test('passport-openidconnect takes its settings', async () => {
+  const used: Strategy[] = []
+  const passport = { use: (strategy: Strategy) => used.push(strategy) }
+  const environment = { process: { env: { CLIENT_SECRET: 'print-shop-secret' } } }
+  await run('passport-openidconnect', { passport, OpenIDConnectStrategy: Strategy, ...environment })
+  expect(used).toEqual([expect.any(Strategy)])
 })
 
 test('the client with a key can be registered', async () => {
@@ -387,18 +557,20 @@ test('the provider follows FAPI 2.0, and so does a client that pushes and proves
 })
 
 test('a route can say what each request needs', async () => {
-  const names = { app: host, express, oauth, mcp: (_req: unknown, res: express.Response) => res.json('done') }
-  await run('mcp-scopes', names)
+  const mcp = (_req: unknown, res: express.Response) => res.json('done')
+  await run('mcp-scopes', { app: host, express, oauth, toolCalls, mcp })
   const { tokens } = await getTokens({ scope: 'openid photos' })
-  const call = async (name: string) => {
+  const call = async (...names: string[]) => {
     const headers = { authorization: `Bearer ${tokens.access_token}`, 'content-type': 'application/json' }
-    const body = JSON.stringify({ params: { name } })
+    const calls = names.map((name) => ({ method: 'tools/call', params: { name } }))
+    const body = JSON.stringify(calls.length === 1 ? calls[0] : calls)
     const answer = await fetch(`${origin}/mcp`, { method: 'POST', headers, body })
     return { status: answer.status, challenge: answer.headers.get('www-authenticate') }
   }
   expect(await call('list_photos')).toEqual({ status: 200, challenge: null })
   const challenge = expect.stringContaining('scope="photos photos:delete"')
   expect(await call('delete_photo')).toEqual({ status: 403, challenge })
+  expect(await call('list_photos', 'delete_photo')).toEqual({ status: 403, challenge })
 })
 
 test('what happens is told, and is in the audit log', async () => {
@@ -469,7 +641,14 @@ describe('a host with partners, pages, hooks and words of its own', () => {
         body: JSON.stringify({ redirect_uris: ['https://partner.example/cb'] }),
       })
     expect((await register({})).status).toBe(401)
-    expect((await register({ authorization: `Bearer ${REGISTRATION_TOKEN}` })).status).toBe(201)
+    const registered = await register({ authorization: `Bearer ${REGISTRATION_TOKEN}` })
+    expect(registered.status).toBe(201)
+    const { client_id: clientId } = (await registered.json()) as { client_id: string }
+    const changed = jest.fn()
+    own.oauth.events.on('client.changed', changed)
+    await run('limit', { oauth: own.oauth, clientId })
+    expect(changed).toHaveBeenCalledTimes(2)
+    expect(await own.oauth.clients.get(clientId)).not.toHaveProperty('scope')
   })
 
   test('lets developers and administrators in, each to their page', async () => {
@@ -574,6 +753,37 @@ test('PostgreSQL is a store', async () => {
   await pool.end()
   await server.stop()
 })
+
+test('a store of your own is held to the contract', async () => {
+  const tests: (() => unknown)[] = []
+  class MyStore {
+    constructor() {
+      Object.setPrototypeOf(this, openStore(':memory:', Date.now))
+    }
+  }
+  await run('store-contract', {
+    test: (_name: string, body: () => unknown) => tests.push(body),
+    storeContract,
+    MyStore,
+  })
+  expect(tests).toHaveLength(storeContract.length)
+})
+
+test('each code block is run here, or there is a reason why not', () => {
+  const marks = [...readme.matchAll(/^<!-- ([\w-]+) -->\n```/gm)].map(([, mark]) => mark)
+  const source = readFileSync(import.meta.filename, 'utf8')
+  const ran = [...source.matchAll(/\b(?:run|define|block)(?:<.*>)?\(\s*'([\w-]+)'/g)].map(([, mark]) => mark)
+  expect(new Set([...ran, ...Object.keys(NOT_RUN)])).toEqual(new Set(marks))
+  const blocks = [...readme.matchAll(/^```(?:js|ts)$/gm)]
+  expect(marks.length).toBeGreaterThanOrEqual(blocks.length)
+})
+
+/** Code blocks of the README that are not run here, and why. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  mcp: 'test/interop/mcp.test.ts runs it, with the clients of the SDK',
+  'auth-js': 'an object of settings, for a framework that is not installed',
+  'express-openid-connect': 'an object of settings, for a package that is not installed',
+}
 
 /** The code block after a mark in the README, as the text of a function: no imports, and addresses that are there. */
 function code(mark: string): string {

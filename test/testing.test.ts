@@ -109,7 +109,7 @@ describe('oauth.testing, tools for the tests of a host', () => {
       'a resource that is not hosted',
       { userId: 'alice', resource: 'https://x.example' },
       'testing.token(options).resource',
-      'Pass a URL',
+      'or one of the option resources',
     ],
     ['a member that is misspelt', { userID: 'alice' }, 'testing.token(options).userID', 'userId'],
     [

@@ -34,8 +34,8 @@ export interface Clients {
   get(clientId: string): Promise<RegisteredClient | undefined>
 
   /**
-   * All of them, without their secrets; those of the option `clients` first. With `ownerId`, those of one user: to delete them with the account, or to
-   * move them to another one with `update(client_id, { owner_id })`.
+   * All of them, without their secrets; those of the option `clients` first. With `ownerId`, those of one user, without those of the
+   * option: to delete them with the account, or to move them to another one with `update(client_id, { owner_id })`.
    *
    * @throws ConfigurationError for a member of `filter` that is unknown, or there and no id.
    */

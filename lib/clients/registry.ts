@@ -92,8 +92,7 @@ export class ClientRegistry implements Clients {
     // One that is there but undefined, of a user who is not signed in, must not list everybody's.
     if (!('ownerId' in filter)) return listRegistered([...clients.values()], await store.listClients())
     const ownerId = anId(`${option}.ownerId`, filter.ownerId)
-    const fixed = [...clients.values()].filter((client) => client.ownerId === ownerId)
-    return listRegistered(fixed, await store.listClients({ ownerId }))
+    return listRegistered([], await store.listClients({ ownerId }))
   }
 
   async update(clientId: string, changes: Changes): Promise<RegisteredClient> {
