@@ -13,6 +13,7 @@ export default {
   maxWorkers: 2,
   testSequencer: '<rootDir>/.build/slowest-first.js',
   globalSetup: '<rootDir>/test/support/before-all-suites.ts',
+  setupFiles: ['<rootDir>/test/support/before-each-suite.ts'],
   moduleNameMapper: {
     '^express-oauth-provider$': '<rootDir>/lib/index.ts',
     '^express-oauth-provider/store-contract$': '<rootDir>/lib/store/contract.ts',

@@ -11,10 +11,12 @@ const FOLDERS = ['../templates/messages', '../../templates/messages']
 
 /** They never change, so each language is read once. */
 const known = new Map<string, Readonly<Record<string, string>>>()
+let languages: readonly string[] | undefined
 
 /** The languages that come with this package, the fallback first. */
 export function builtInLanguages(): readonly string[] {
-  return [FALLBACK, ...readdirSync(folder()).filter((name) => name !== FALLBACK)]
+  languages ??= [FALLBACK, ...readdirSync(folder()).filter((name) => name !== FALLBACK)]
+  return languages
 }
 
 /** The texts of one of them. */

@@ -37,6 +37,7 @@ export type {
   HostUser,
   Jwk,
   Lifetimes,
+  LocalizedMetadata,
   LoginHints,
   McpOptions,
   Messages,

@@ -39,10 +39,7 @@ export function loadCatalogues({ messages = {}, templates, ...sentences }: Given
   const languages = [...new Set(layers.map(([language]) => language))].filter(
     (language) => !leftOut.includes(language),
   )
-  const catalogues = languages.map((language): [string, Catalogue] => [
-    language,
-    { language, texts: completed(language, layers) },
-  ])
+  const catalogues = languages.map((language): [string, Catalogue] => [language, catalogue(language, layers)])
   const tags = new Map(languages.map((language) => [language.toLowerCase(), language]))
   return Object.assign(new Map(catalogues), { tags })
 }
@@ -58,6 +55,18 @@ function ownKeys({ scopes = {}, authorizationDetails = {} }: Given): string[] {
 /** Texts of one language, which replace those of the layers before. */
 type Layer = readonly [language: string, texts: Messages]
 
+/** Its texts are put together when somebody first speaks it. */
+function catalogue(language: string, layers: readonly Layer[]): Catalogue {
+  let texts: Messages | undefined
+  return {
+    language,
+    get texts() {
+      texts ??= completed(language, layers)
+      return texts
+    },
+  }
+}
+
 /** A language that leaves a text out has that of the language that it is a kind of (`de-AT`, `de`), and then the English one. */
 function completed(language: string, layers: readonly Layer[]): Messages {
   const direction = { 'language.dir': directionOf(language) }
@@ -66,7 +75,7 @@ function completed(language: string, layers: readonly Layer[]): Messages {
     ...(tag === FALLBACK ? [] : [direction]),
     ...layers.filter(([name]) => name === tag).map(([, given]) => given),
   ])
-  return Object.fromEntries(texts.flatMap((given) => Object.entries(given)))
+  return Object.assign({}, ...texts)
 }
 
 function ofOption(
@@ -111,7 +120,8 @@ function read(option: string, path: string): Messages {
 function checked(option: string, texts: Messages, known: ReadonlyMap<string, string>): Messages {
   for (const [key, text] of Object.entries(anObject(option, texts, 'Pass texts by key.')))
     checkText(`${option}['${key}']`, key, text, known)
-  return texts
+  // What the host does to its object later changes no page.
+  return { ...texts }
 }
 
 function checkText(option: string, key: string, text: unknown, known: ReadonlyMap<string, string>): void {
@@ -153,6 +163,7 @@ function directionOf(language: string): 'ltr' | 'rtl' {
 }
 
 function without(texts: Messages, keys: readonly string[]): Messages {
+  if (!keys.some((key) => Object.hasOwn(texts, key))) return texts
   return Object.fromEntries(Object.entries(texts).filter(([key]) => !keys.includes(key)))
 }
 

@@ -175,7 +175,7 @@ export interface RegistrationOptions {
 
 /** Clients whose id is the https URL at which their metadata lie (OAuth Client ID Metadata Document). */
 export interface ClientMetadataDocumentsOptions {
-  /** Which URLs: all, those at these hosts, or those for which the function says `true`. It is asked before anything is fetched, and whenever such a client or a token of one is used: where it says `false` from some day on, its clients are unknown, until it says `true` again. So let it answer quickly; what is neither is an error. */
+  /** Which URLs: all, those at these hosts, or those for which the function says `true`. It is asked before anything is fetched, and whenever such a client is used: where it says `false` from some day on, its clients are unknown, until it says `true` again; only `requireToken` goes on taking the access tokens that users allowed them until they expire. So let it answer quickly; what is neither is an error. */
   readonly allow: 'open' | readonly string[] | ((url: URL) => Awaitable<boolean>)
   /** The longest document, in bytes, 1 to 65,536. Default: 5120. */
   readonly sizeLimit?: number
@@ -274,7 +274,7 @@ export interface ClientMetadata {
   readonly software_version?: string
   /** The id of the user who made it on the page `/applications`, and who may change it there, unless it has `skip_consent`. Default: none. */
   readonly owner_id?: string
-  /** Whether you stand for it: the pages say of a client that came by itself, or that a user made, that it is not verified until it is. Default: `false`; for a client that you have created you stand until `false` is said, by you or because its owner has changed it. */
+  /** Whether you stand for it: the pages say of a client that came by itself, or that a user made, that it is not verified until it is. Default: `false`; for a client that you have created you stand until `false` is said, by you or because its owner has changed it. It becomes `false` too when a client's document names redirect URIs on other hosts than before. */
   readonly verified?: boolean
   /** The client's home page, https. */
   readonly client_uri?: string
@@ -366,6 +366,13 @@ export interface ClientMetadata {
   readonly require_pkce?: boolean
   /** A disabled client is treated as unknown: it gets no codes and tokens, introspection says that those which it has are inactive, and userinfo refuses them. Only `requireToken` goes on taking the access tokens that users allowed it until they expire; to end these too, call `grants.revokeClient`, as the page `/admin` does when a client is blocked there. Default: `false`. */
   readonly disabled?: boolean
+}
+
+/** What client metadata say in one language (RFC 7591 §2.2): `'client_name#de': 'Fotodrucker'`. */
+export interface LocalizedMetadata {
+  readonly [member: `${'client_name' | 'client_uri' | 'logo_uri' | 'policy_uri' | 'tos_uri'}#${string}`]:
+    | string
+    | undefined
 }
 
 /** A client of the option `clients`. */
@@ -490,7 +497,7 @@ export interface OAuthProviderOptions<User extends object = HostUser> {
   readonly scopes?: Readonly<Record<string, string | ScopeOptions>>
 
   /** Clients that are known from the start. Others are added with `oauth.clients.create`. Default: none. */
-  readonly clients?: readonly StaticClient[]
+  readonly clients?: readonly (StaticClient | (StaticClient & LocalizedMetadata))[]
 
   /** A SQLite file name, `':memory:'`, an open better-sqlite3 `Database`, or any `Store`. Default: `'oauth.db'`. */
   readonly store?: string | Store | SqliteDatabase

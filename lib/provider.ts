@@ -115,7 +115,9 @@ export function oauthProvider<User extends object = HostUser>(
   const { events, emit: tell } = createEvents()
   const { allowPrivateAddresses } = settings
   const clock = mayTest() ? testClock(settings.clock) : undefined
-  const now = clock?.milliseconds ?? settings.clock
+  const time = clock?.milliseconds ?? settings.clock
+  // Ids begin with whole ones.
+  const now = () => Math.floor(time())
   // Whatever the host may have got wrong is refused before a file is made.
   const ownKeys = settings.keys && new OwnKeys(settings.keys, requiredAlgs(settings.profile))
   const clients = staticClients(settings, now(), ownKeys?.algs ?? SIGNING_ALGS)

@@ -47,12 +47,15 @@ export function requireToken(
   const [, options = {}] = given
   const scopesOf = neededScopes(given, runtime.settings.scopes)
   const fixedResource = guardedResource(runtime.settings, options)
+  const fixedPlace =
+    fixedResource === undefined ? undefined : { resource: fixedResource, within: [fixedResource] }
   const origin = fixedResource === undefined ? runtime.settings.origin : new URL(fixedResource).origin
   const metadataUrl = metadataUrls()
   const addressToKeep = runtime.settings.keepAddresses ? addressOf : nowhere
   const onlyUsers = aBoolean('requireToken(scopes, options).user', options.user)
   return async (req, res, next) => {
-    const resource = fixedResource ?? resourceOf(runtime, req)
+    const place = fixedPlace ?? placeOf(runtime, req)
+    const { resource } = place
     let scopes: readonly string[] = []
     try {
       scopes = scopesOf(req)
@@ -64,7 +67,7 @@ export function requireToken(
         setHeaders(res, await checkHolder(possession, presented, confirmation, addressed))
       }
       const auth = authOf(runtime, presented.token, live, scopes, {
-        resource,
+        ...place,
         metadata: metadataUrl(resource),
       })
       noteUseBy(req, runtime, live.record, 'requireToken', addressToKeep)
@@ -77,15 +80,21 @@ export function requireToken(
   }
 }
 
+interface Place {
+  readonly resource: string
+  /** The resources all of which it may lie in. */
+  readonly within: readonly string[]
+}
+
 function authOf(
   runtime: Runtime,
   token: string,
   { data, expiresAt }: LiveToken,
   scopes: readonly string[],
-  { resource, metadata }: { readonly resource: string; readonly metadata: string },
+  { resource, within, metadata }: Place & { readonly metadata: string },
 ): TokenAuth {
   // A resource that knows some scopes only sees no others, whatever else the token is for.
-  const granted = scopesAt(data.scopes, [resource], runtime.settings)
+  const granted = within.reduce((left, one) => scopesAt(left, [one], runtime.settings), data.scopes)
   const has = (scope: string) =>
     granted.includes(scope) ||
     runtime.settings.scopes.get(scope)?.heldBy.some((name) => granted.includes(name))
@@ -146,13 +155,16 @@ function sendsTokenElsewhere(req: IncomingMessage): boolean {
 }
 
 /**
- * The resource that a request is for. A path that URLs spell otherwise (dot segments, a backslash, a whole URL) reaches another route
- * in Express than it names, so it is no resource of its own: only a token for the whole origin opens it.
+ * Where a request goes. A path that URLs spell otherwise (dot segments, a backslash, a whole URL) reaches another route in Express than
+ * it names, so it is no resource of its own: only a token for the whole origin opens it, by the scopes that mean something everywhere.
  */
-function resourceOf({ settings }: Runtime, req: IncomingMessage): string {
-  const [url = ''] = urlOf(settings.origin, req).split('?', 1)
-  if (!URL.canParse(url) || new URL(url).href !== url) return settings.origin
-  return guardedAs(url, settings)
+function placeOf({ settings }: Runtime, req: IncomingMessage): Place {
+  const { origin, resources } = settings
+  const [url = ''] = urlOf(origin, req).split('?', 1)
+  if (!URL.canParse(url) || new URL(url).href !== url)
+    return { resource: origin, within: [origin, ...resources.keys()] }
+  const resource = guardedAs(url, settings)
+  return { resource, within: [resource] }
 }
 
 /** As clients see it, where no proxy changes the path. */

@@ -70,7 +70,9 @@ async function act(agent: Agent, page: string, form: Form): Promise<Page> {
   return agent.get(answer.location ?? '')
 }
 
-const notice = (page: Page) => /role="status">([^<]*)</.exec(page.text)?.[1]
+/** What was done, or why nothing was. */
+const notice = (page: Page) =>
+  new RegExp(`role="${page.status === 200 ? 'status' : 'alert'}">([^<]*)<`).exec(page.text)?.[1]
 const told = (name: string) => host.events.filter((event) => event.name === name).map(({ event }) => event)
 
 describe('who may', () => {
@@ -353,6 +355,16 @@ describe('a client', () => {
     expect(await store.findClient(id)).toMatchObject({ disabled: true })
   })
 
+  test('is called as users see it called, so that nothing in its name misleads who looks at it', async () => {
+    const { id } = await stranger({ name: '\u202eYour\u200b Bank\n'.padEnd(90, '!') })
+    await grant('alice', id)
+    const agent = await root()
+    const name = 'Your Bank '.padEnd(60, '!')
+    const pages = [url('', { q: id }), url('/client', { id }), url('/user', { id: 'alice' })]
+    for (const page of [...pages, url('/client', { id, confirm: 'delete' })])
+      expect((await agent.get(page)).text).toContain(`<bdi>${name}…</bdi>`)
+  })
+
   test('shows in the open what users see of it in any language, and what it links to', async () => {
     const { id } = await stranger({
       uri: 'https://site.example/',
@@ -568,6 +580,12 @@ describe('a user', () => {
       'changed: 1',
     )
     expect((await store.findGrant('alice', id))?.access).toEqual({ [host.origin]: ['write'] })
+    expect((await store.findGrant('alice', 'pub'))?.access).toEqual(third.access)
+    // A scope that cannot be read ends nothing.
+    const _csrf = inputValue(await agent.get(url('/user', { ...user, confirm: 'revoke' })), '_csrf')
+    const twice = new URLSearchParams({ _csrf, ...user, grant: third.id })
+    for (const scope of ['read', 'write']) twice.append('scope', scope)
+    expect((await agent.request(url('/user'), { method: 'POST', body: twice })).status).toBe(400)
     expect((await store.findGrant('alice', 'pub'))?.access).toEqual(third.access)
     expect(notice(await act(agent, '/user', { ...user, act: 'revoke' }))).toBe('Revoked: 2')
     expect((await store.listGrants({})).map((grant) => grant.id)).toEqual([bobs.id])

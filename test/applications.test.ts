@@ -515,6 +515,27 @@ describe("an application is its owner's alone", () => {
     await host.oauth.clients.delete(id)
   })
 
+  test('whatever its id, its owner gets to its page, and can try it', async () => {
+    for (const client_id of ['photo printer', 'ü/?#%', 'https://app.example/client.json']) {
+      await host.oauth.clients.create({
+        client_id,
+        client_name: 'Odd',
+        redirect_uris: [CALLBACK],
+        owner_id: 'alice',
+      })
+      const href = /<a href="([^"]+)"><bdi>Odd</.exec((await alice.get(path())).text)?.[1] ?? ''
+      expect(host.origin + href).toBe(path(encodeURIComponent(client_id)))
+      expect((await alice.get(href)).text).toContain('Odd')
+      const consent = await alice.follow(
+        (await act(alice, encodeURIComponent(client_id), { action: 'try' })).location ?? '',
+      )
+      const decided = { _csrf: inputValue(consent, '_csrf'), decision: 'deny' }
+      const { location = '' } = await alice.post(consent.url, decided)
+      expect((await alice.get(location)).text).toContain('You said no')
+      await host.oauth.clients.delete(client_id)
+    }
+  })
+
   test('oauth.clients.list({ ownerId }) finds those of one user, and never everybody’s', async () => {
     const { id } = await register(alice)
     await register(bob)

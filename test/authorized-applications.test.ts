@@ -77,10 +77,11 @@ describe('where the host keeps addresses', () => {
     expect((await show()).text).toContain('<bdi dir="ltr">2001:db8::9</bdi>')
   })
 
-  test('an address of a socket for both kinds is shown as what it is', async () => {
+  test('an address of a socket for both kinds is kept and shown as what it is', async () => {
     const tokens = await getTokens(host)
     await callApi(host, '/api/read', tokens.access_token, from('::ffff:203.0.113.7'))
     await settled()
+    expect(await lastUsedFrom()).toBe('203.0.113.7')
     expect(facts(await show())['Last used']).toMatch(/ from 203\.0\.113\.7$/)
   })
 

@@ -60,7 +60,7 @@ const receivers: Receiver[] = []
 afterEach(async () => {
   jest.useRealTimers()
   for (const receiver of receivers.splice(0)) receiver.close()
-  await host.close()
+  await host?.close()
 })
 
 const client = (id: string, backchannel?: string, more: ClientMetadata = {}): ClientMetadata => ({
@@ -83,6 +83,8 @@ async function start(
       clients,
       allowPrivateAddresses: true,
       pairwiseSalt: 'p'.repeat(32),
+      // It has timers too, and here only those of the delivery may count.
+      audit: false,
       logout: (req) => new Promise((done) => (req as import('express').Request).session.destroy(done)),
       ...provider,
     },
@@ -870,6 +872,32 @@ test('what has come to its end takes no place any more', async () => {
     while (events.length < (round + 1) * 500) await new Promise(setImmediate)
   }
   expect(new Set(events)).toEqual(new Set(['logout.notified']))
+})
+
+test('a client that nobody vouches for is sent its tokens as a stranger, so that its name holds up no others', async () => {
+  const strangers = new Map<string, boolean | undefined>()
+  const delivery = new LogoutDelivery({
+    settings: resolveSettings({ issuer: 'https://host.example', findUser: () => undefined }),
+    keys: { sign: async () => 'token' },
+    outgoing: {
+      async postForm(url: string, _form: object, { stranger }: { stranger?: boolean } = {}) {
+        strangers.set(url, stranger)
+        return 200
+      },
+    },
+    now: Date.now,
+    emit: () => undefined,
+  } as unknown as Runtime)
+  for (const client of [{ id: 'own' }, { id: 'itself', source: 'registration' }])
+    delivery.send({
+      client: { ...client, backchannelLogoutUri: `https://${client.id}.example/` } as Client,
+      login: { userId: 'alice' },
+    })
+  await delivery.close()
+  expect(Object.fromEntries(strangers)).toEqual({
+    'https://own.example/': false,
+    'https://itself.example/': true,
+  })
 })
 
 test('close() waits for what is on its way, and drops what waits behind it', async () => {

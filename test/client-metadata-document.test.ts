@@ -1030,6 +1030,27 @@ describe('who is asked, and who is told', () => {
     })
   })
 
+  test('what the host has verified is another thing once its document names other hosts to send users to', async () => {
+    const client_id = serve({}, NO_STORE)
+    const { agent } = await getCode(host, asked(client_id))
+    await host.oauth.clients.update(client_id, { verified: true })
+    const remembered = async () => !isConsent((await toConsent(host, { ...asked(client_id), agent })).page)
+    const sibling = new URL('/other', REDIRECT_URI).href
+    change(client_id, { client_name: 'Renamed', redirect_uris: [REDIRECT_URI, sibling] }, NO_STORE)
+    expect(await remembered()).toBe(true)
+    for (const elsewhere of ['https://evil.example/cb', 'http://127.0.0.1/cb', 'com.evil:/cb']) {
+      await host.oauth.clients.update(client_id, { verified: true })
+      change(client_id, { redirect_uris: [REDIRECT_URI, elsewhere] }, NO_STORE)
+      host.advance(61)
+      expect(await remembered()).toBe(false)
+      // It does not come back with the document as it was.
+      change(client_id, {}, NO_STORE)
+      host.advance(61)
+      expect(await remembered()).toBe(false)
+      expect(await host.oauth.clients.get(client_id)).toMatchObject({ verified: false })
+    }
+  })
+
   test('also with skip_consent it is asked about until it is verified', async () => {
     const client_id = serve()
     const { agent } = await getCode(host, asked(client_id))

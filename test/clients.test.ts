@@ -453,6 +453,15 @@ describe('get and list', () => {
 })
 
 describe('update', () => {
+  test('says a name in one more language, and takes it back with undefined', async () => {
+    const names = { client_name: 'Print Shop', 'client_name#de': 'Druckerei', 'client_name#fr': 'Imprimerie' }
+    const { client_id } = await oauth.clients.create({ ...names, redirect_uris: [CALLBACK] })
+    await oauth.clients.update(client_id, { 'client_name#de': undefined, 'client_name#fr': 'Atelier' })
+    const client = await oauth.clients.get(client_id)
+    expect(client?.['client_name#fr']).toBe('Atelier')
+    expect(client).not.toHaveProperty(['client_name#de'])
+  })
+
   test('changes what is named, at once, and leaves the rest, the secret too', async () => {
     const { client_secret = '', ...created } = await oauth.clients.create({
       client_name: 'Before',

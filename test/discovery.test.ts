@@ -16,6 +16,12 @@ import { type Host, type HostOptions, startHost, type User } from './support/hos
 import { signingKeys } from './support/signing-keys.js'
 import { expectRefusal } from './support/token-endpoint.js'
 
+// Slow hashes are there to cost time, and nothing here is about them.
+jest.mock('bcryptjs', () => {
+  const bcrypt = jest.requireActual('bcryptjs')
+  return { ...bcrypt, hash: (secret: string) => bcrypt.hash(secret, 4) }
+})
+
 type Metadata = Record<string, unknown>
 
 const MOUNTS = ['/oauth', '/a/b', ''] as const

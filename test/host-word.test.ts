@@ -234,11 +234,18 @@ describe('a blocked application', () => {
   })
 
   test('also where it is blocked while its owner changes or deletes it', async () => {
-    for (const action of ['save', 'delete', 'rotate']) {
+    const rounds = [
+      ...['save', 'delete', 'rotate'].map((action) => ({ action, looks: 1 })),
+      { action: 'delete', looks: 2 },
+    ]
+    for (const { action, looks } of rounds) {
       const { id, fields } = await make()
       const block = () => host.oauth.clients.update(id, { disabled: true })
-      // The page has found it; what is to be changed is looked up once more.
-      between = { findClient: block }
+      const blockNext = async () => {
+        between = { findClient: block }
+      }
+      // The page has found it; what is to be changed is looked up once more, and may be blocked even then.
+      between = { findClient: looks === 1 ? block : blockNext }
       const page = await act(id, { ...fields, client_name: 'Other', action, overlap: '0', revision: '1' })
       expect(page.status).toBe(409)
       expect(page.text).toContain('Only those who run this site can change or delete it.')
@@ -321,6 +328,16 @@ test('a notice of the administration says nothing of a client that is not so', a
   expect(await notice('blocked')).toBe('The application is blocked.')
   expect(await notice('verified')).toBe('The application is verified.')
   for (const done of ['unblocked', 'unverified']) expect(await notice(done)).toBeUndefined()
+})
+
+test('a notice of the administration says nothing that a link of another site has put there', async () => {
+  for (const page of ['', '/user', '/client']) {
+    const { id } = await make()
+    const forged = `${host.issuer}/admin${page}?id=${id}&done=revoked&count=50`
+    const shown = async (site: string) => (await root.get(forged, { 'sec-fetch-site': site })).text
+    expect(await shown('same-origin')).toContain('Revoked: 50')
+    for (const site of ['cross-site', 'same-site']) expect(await shown(site)).not.toContain('Revoked')
+  }
 })
 
 test('saved as it is, an application stays as it is: verified, and nothing is written or told', async () => {

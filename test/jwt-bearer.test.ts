@@ -550,12 +550,12 @@ describe('the grant', () => {
   test('is one for each user and client, stands among the user’s applications, and ends its tokens', async () => {
     const tokens = [await tokenOf({}, {}, 'work2'), await tokenOf({}, {}, 'work2')]
     expect(await host.oauth.grants.list({ clientId: 'work2' })).toEqual([
-      expect.objectContaining({ userId: 'alice', clientId: 'work2', access: {} }),
+      expect.objectContaining({ userId: 'alice', clientId: 'work2', access: { '': ['read', 'write'] } }),
     ])
     const agent = await signedIn(host, 'alice')
     const page = await agent.get('/oauth/authorized-applications')
     expect(page.text).toContain('work2')
-    expect(page.text).toContain('There is no list of what it may do: that was decided each time')
+    for (const scope of ['read', 'write']) expect(page.text).toContain(`name="scope" value="${scope}"`)
     for (const token of tokens) expect((await callApi(host, '/api/whom', token)).status).toBe(200)
     expect(await host.oauth.grants.revokeUser('alice')).toBeGreaterThan(0)
     for (const token of tokens) expect((await callApi(host, '/api/whom', token)).status).toBe(401)

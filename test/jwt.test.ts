@@ -114,12 +114,10 @@ describe('signing', () => {
       if (running) setImmediate(turn)
     }
     setImmediate(turn)
-    await Promise.all(
-      Array.from({ length: 100 }, (_, count) => keys.sign({ count }, { alg: 'RS256', typ: 'JWT' })),
-    )
+    for (let count = 0; count < 20; count++) await keys.sign({ count }, { alg: 'RS256', typ: 'JWT' })
     running = false
-    // Were it done on this thread, there would be one at the most.
-    expect(turns).toBeGreaterThan(2)
+    // However busy the machine is: what another thread has done arrives in a later turn. Were it done on this one, there would be none.
+    expect(turns).toBeGreaterThan(15)
   })
 })
 

@@ -392,10 +392,14 @@ describe('an answer to fetchJson', () => {
   })
 
   test('CIMD-05: a name server that does not answer ends with the time limit', async () => {
-    jest.spyOn(dns, 'lookup').mockImplementation((() => undefined) as unknown as typeof dns.lookup)
+    const answers: Found[] = []
+    jest
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((_host: string, _options: object, found: Found) => answers.push(found)) as never)
     expect(await refusal(create({ timeLimit: 50 }).fetchJson('https://slow.example/'))).toContain(
       'within 0.05 seconds',
     )
+    for (const found of answers) found(new Error('late'), [])
   })
 
   test('a copy that is still good is given at once, whatever question of a stranger is under way', async () => {
@@ -424,6 +428,7 @@ describe('an answer to fetchJson', () => {
     await new Promise(setImmediate)
     await ask('tarpit')
     expect(lookup).toHaveBeenCalledTimes(3)
+    answers.at(-1)?.(new Error('late'), [])
   })
 
   test('names that never resolve hold three threads at most, and leave the pool to others', async () => {
@@ -803,7 +808,33 @@ describe('where a host may not be asked now', () => {
   })
 })
 
+test('URLs that nobody may have asked push out nothing that is remembered', async () => {
+  const outgoing = create({})
+  const ask = (path: string) => outgoing.fetchJson(`http://127.0.0.1:1/${path}`, { stranger: true })
+  answer = json({ keys: [] }, { 'cache-control': 'max-age=600' })
+  await outgoing.fetchJson(url)
+  await Promise.allSettled(Array.from({ length: 300 }, (_, n) => ask(`first/${n}`)))
+  expect(await refusal(ask('more'))).toContain('too many have been')
+  await Promise.allSettled(Array.from({ length: 1000 }, (_, n) => ask(`more/${n}`)))
+  expect((await outgoing.fetchJson(url)).cached).toBe(true)
+})
+
 describe('postForm', () => {
+  test('to names of strangers that never resolve leaves a look-up to others', async () => {
+    const answers: Found[] = []
+    const lookup = jest
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((_host: string, _options: object, found: Found) => answers.push(found)) as never)
+    const short = create({ timeLimit: 20 })
+    const ask = (name: string, stranger: boolean) =>
+      refusal(short.postForm(`https://${name}.example/`, {}, { stranger }))
+    await Promise.all(['a', 'b', 'c', 'd'].map((name) => ask(name, true)))
+    await ask('own', false)
+    expect(lookup.mock.calls.map(([host]) => host)).toEqual(['a.example', 'b.example', 'own.example'])
+    for (const found of answers) found(new Error('late'), [])
+    await new Promise(setImmediate)
+  })
+
   test('posts the fields as a form and resolves with the status', async () => {
     let body = ''
     answer = (req, res) => {

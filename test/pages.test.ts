@@ -332,10 +332,12 @@ describe('the option render', () => {
       ...{ createdAt: expect.any(Date), lastUsedAt: undefined, lastUsedFrom: undefined },
     }
     expect(locals.admin).toEqual({
+      done: true,
       ...{ ...admin, section: 'clients', search: '', isFirst: true, next: undefined, scopes },
       clients: expect.arrayContaining([confidential]),
     })
     expect(locals['admin-client']).toEqual({
+      done: true,
       ...{ ...admin, section: 'clients', isFirst: true, next: undefined, scopes },
       client: {
         ...{ ...confidential, ownerId: undefined, expiresAt: undefined, revision: 1, said: [] },
@@ -357,6 +359,7 @@ describe('the option render', () => {
       },
     })
     expect(locals['admin-user']).toEqual({
+      done: true,
       ...{ ...admin, section: 'users', isFirst: true, next: undefined },
       user: { id: 'alice', known: true, name: 'Alice', email: 'alice@host.example' },
       grants: [{ ...grant, clientName: 'Confidential' }],

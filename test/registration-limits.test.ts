@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import express from 'express'
 import { ConfigurationError, type OAuthProviderOptions } from '../lib/index.js'
@@ -204,6 +205,11 @@ describe('a stranger, where anybody may register', () => {
       expect((await fetch(`${host.issuer}/register/${client.client_id}`, { method })).status).toBe(404)
   })
 
+  test('DCR-02 is not taken for a stranger where it brings a token that is none', async () => {
+    for (const authorization of [`Bearer ${TOKEN}x`, 'Bearer', `Basic ${TOKEN}`])
+      expectUnauthorized(await register(host, web, { authorization }))
+  })
+
   test('is let in so often in a minute, counted with all others; what is refused counts nothing', async () => {
     for (let times = 0; times < 5; times++)
       expectRefused(await register(host, { redirect_uris: [] }), 'invalid_redirect_uri', /missing/)
@@ -240,6 +246,24 @@ describe('a stranger, where anybody may register', () => {
     const answers = await Promise.all(Array.from({ length: 12 }, () => register(host, web)))
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(3)
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(9)
+  })
+
+  test('of many who come at once, each is counted with two writes, however many they are', async () => {
+    const kept = faultyStore(openStore(':memory:', Date.now), OPERATIONS)
+    let writes = 0
+    const amend: FaultyStore['amend'] = (...change) => {
+      writes += 1
+      return kept.amend(...change)
+    }
+    // As far away as a database on another machine is.
+    const find = (id: string) => setTimeout(2).then(() => kept.find(id))
+    const busy = await startHost({
+      provider: { store: { ...kept, amend, find }, registration: { allow: 'open', perMinute: 200 } },
+    })
+    const answers = await Promise.all(Array.from({ length: 30 }, () => register(busy, web)))
+    await busy.close()
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(30)
+    expect(writes).toBeLessThanOrEqual(60)
   })
 
   test('keeps no more clients that nobody uses than it could register', async () => {

@@ -315,6 +315,31 @@ describe('RS-08 RSRC-01 a token for one resource opens no other', () => {
     await other.close()
   })
 
+  test('no other spelling of a path gets around the scopes of its resource', async () => {
+    const scopes = { read: 'Read', write: 'Write' }
+    const resources = (origin: string) => ({ [`${origin}/api`]: { scopes: ['read'] }, [origin]: {} })
+    const other = await startHost({ provider: (origin) => ({ scopes, resources: resources(origin) }) })
+    const { access_token } = await getTokens(other, {
+      params: { scope: 'read write', resource: other.origin },
+    })
+    for (const [path, allowed] of [
+      ['/api/read', 200],
+      ['/API/Read', 200],
+      ['http://elsewhere.example/api/read', 200],
+      ...['/api/write', '/API/write', '/Api/Write?x', 'http://elsewhere.example/api/write'].map((spelt) => [
+        spelt,
+        403,
+      ]),
+    ] as const) {
+      const { status } = await raw(other.origin, [
+        `GET ${path} HTTP/1.1`,
+        `Authorization: Bearer ${access_token}`,
+      ])
+      expect([path, status]).toEqual([path, allowed])
+    }
+    await other.close()
+  })
+
   test('a route may name its resource, where its URL is another one', async () => {
     const resource = `${host.origin}/public-name`
     host.app.get('/behind-proxy', host.oauth.requireToken('read', { resource }), (req, res) => {

@@ -124,6 +124,20 @@ describe('oauth.testing, tools for the tests of a host', () => {
     expect(refusal).toMatchObject({ option, message: expect.stringContaining(remedy) })
   })
 
+  test.each([
+    ['of the option', { clock: () => performance.timeOrigin + performance.now() }, 0],
+    ['that was moved', {}, 0.000_25],
+  ])('a clock %s may have fractions of a millisecond, and nothing is lost', async (_, provider, seconds) => {
+    const made = await startHost({ provider })
+    made.oauth.testing.clock.advance(seconds)
+    const first = await getTokens(made)
+    const second = await getTokens(made)
+    for (const { access_token } of [first, second])
+      expect((await callApi(made, '/api/read', access_token)).status).toBe(200)
+    expect((await made.oauth.audit.list()).length).toBeGreaterThan(2)
+    await made.close()
+  })
+
   test('what is no time is refused by the clock', () => {
     const { clock } = host.oauth.testing
     expect(() => clock.advance(Number.NaN)).toThrow('testing.clock.advance(seconds) got NaN')

@@ -91,6 +91,12 @@ async function scopeOf(token: string, client = 'conf'): Promise<unknown> {
   return body.active === true ? body.scope : body
 }
 
+/** What the client `worker` gets for somebody whom an issuer vouches for. */
+function vouch(sub: string, scope?: string) {
+  const vouched = assertion(host, { claims: { iss: STAFF, sub } })
+  return postToken(host, { grant_type: JWT_BEARER, scope, assertion: vouched }, { client: 'worker' })
+}
+
 describe('every token is without a withdrawn scope at once', () => {
   test('at the API, at introspection, and after a refresh; what is left goes on', async () => {
     const tokens = await getTokens(host, { params: both })
@@ -175,21 +181,25 @@ describe('every token is without a withdrawn scope at once', () => {
   test('an issuer that vouches for the user afterwards does not bring it back', async () => {
     await getTokens(host, { client: 'worker', params: both })
     await withdraw('write', { client: 'worker' })
-    const vouch = (scope?: string) =>
-      postToken(
-        host,
-        {
-          ...{ grant_type: JWT_BEARER, scope },
-          assertion: assertion(host, { claims: { iss: STAFF, sub: 'alice' } }),
-        },
-        { client: 'worker' },
-      )
-    const { body } = await vouch()
+    const { body } = await vouch('alice')
     expect(body.scope).toBe('read')
     expect((await api(body.access_token)).status).toBe(403)
-    const refused = await vouch('write')
+    const refused = await vouch('alice', 'write')
     expect(refused.status).toBe(400)
     expect(refused.body.error).toBe('invalid_grant')
+  })
+
+  test('what an issuer has vouched for goes like what users allowed, from one or from everybody', async () => {
+    const answers = [await vouch('alice', 'read write'), await vouch('bob', 'write')]
+    const [mine, bobs] = answers.map(({ body }) => body.access_token) as [string, string]
+    expect((await api(mine)).status).toBe(200)
+    await withdraw('write', { client: 'worker' })
+    expect((await api(mine)).status).toBe(403)
+    expect((await api(mine, '/api/read')).status).toBe(200)
+    expect((await api(bobs)).status).toBe(200)
+    expect(await host.oauth.grants.withdraw({}, ['write', 'read'])).toBe(2)
+    for (const token of [mine, bobs]) expect((await api(token, '/api/any')).status).toBe(401)
+    expect(await host.oauth.grants.list()).toEqual([])
   })
 
   test('a JWT for an API elsewhere says what it said; whoever asks here learns that it is less', async () => {

@@ -3,17 +3,17 @@ import type { AuditEntry } from '../store/records.js'
 /** Which entries `audit.list` answers; all that it names have to hold. */
 export interface AuditQuery {
   /** The name of an event: `consent.approved`. */
-  readonly event?: string
-  readonly clientId?: string
-  readonly userId?: string | number
+  readonly event?: string | undefined
+  readonly clientId?: string | undefined
+  readonly userId?: string | number | undefined
   /** From this time on. */
-  readonly since?: Date
+  readonly since?: Date | undefined
   /** Before this time. */
-  readonly until?: Date
+  readonly until?: Date | undefined
   /** Only what is older than the entry with this id: the `id` of the last one of the page before. */
-  readonly before?: string
+  readonly before?: string | undefined
   /** At most 1000. Default: 100. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** The audit log of a provider: who allowed what to whom and when, and what became of it. */

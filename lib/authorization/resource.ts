@@ -40,11 +40,15 @@ export function hostedResource(resource: string, settings: Resources): string | 
   return guardedAs(normalized, settings) === normalized ? normalized : undefined
 }
 
-/** The resource as which a URL of this host is guarded: the nearest of the option `resources` that it lies in, otherwise itself or the whole origin. */
+/**
+ * The resource as which a URL of this host is guarded: the nearest of the option `resources` that it lies in, otherwise itself or the whole
+ * origin. In upper case it is the same place, as it is for Express's routes.
+ */
 export function guardedAs(url: string, { resources, everyUrl, origin }: Resources): string {
   const otherwise = everyUrl ? url : origin
   if (resources.size === 0) return otherwise
-  const above = [...resources.keys()].filter((resource) => covers([resource], url))
+  const place = url.toLowerCase()
+  const above = [...resources.keys()].filter((resource) => covers([resource.toLowerCase()], place))
   return above.sort((a, b) => b.length - a.length)[0] ?? otherwise
 }
 

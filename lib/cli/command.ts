@@ -31,7 +31,7 @@ export interface Definition {
   run(args: Arguments, io: Io): Promise<number | undefined>
 }
 
-export const JSON_FLAG: Flags = { json: { about: 'Answer one JSON document, for programs.' } }
+const JSON_FLAG: Flags = { json: { about: 'Answer one JSON document, for programs.' } }
 export const STORE_FLAG: Flags = {
   store: {
     value: 'file or URL',

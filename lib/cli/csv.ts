@@ -1,5 +1,8 @@
-/** What a spreadsheet takes for the beginning of a formula, as OWASP lists it under "CSV Injection". */
-const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/
+/**
+ * What a spreadsheet takes for the beginning of a formula, as OWASP lists it under "CSV Injection"; also behind what it may trim or what is not
+ * seen: spaces, control and format characters.
+ */
+const FORMULA = /^(?:[\t\r\n]|[\s\p{Z}\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/u
 
 /** One line (RFC 4180). Every field is quoted; one that a spreadsheet would run begins with an apostrophe instead. */
 export function csvLine(fields: readonly (string | undefined)[]): string {

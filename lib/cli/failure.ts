@@ -1,5 +1,4 @@
 import { ConfigurationError, OAuthError, StoreUnavailableError } from '../errors.js'
-import { hidePassword } from './password.js'
 
 /** What a program is answered by the system. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
@@ -74,5 +73,5 @@ function withCause({ message, cause }: StoreUnavailableError): string {
   if (!(cause instanceof Error)) return message
   const { code } = cause as { code?: unknown }
   const why = cause.message || (typeof code === 'string' ? code : cause.name)
-  return hidePassword(`${message.replace(/\.$/, '')}: ${why}`)
+  return `${message.replace(/\.$/, '')}: ${why}`
 }

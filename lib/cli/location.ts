@@ -21,17 +21,17 @@ export function locate(args: Arguments, { env, cwd }: Pick<Io, 'env' | 'cwd'>): 
     throw new UsageError('--schema is for PostgreSQL. Leave it out, or pass a URL as --store.')
   if (named === undefined) return inFolder(DEFAULT_FILE, cwd)
   if (isUrl) return { kind: 'postgres', url: named, schema }
-  if (named === '' || named === ':memory:' || /^[a-z][a-z\d+.-]+:\/\//i.test(named))
+  if (named === ':memory:' || /^[a-z][a-z\d+.-]+:\/\//i.test(named))
     throw new Failure(
       'store',
-      `${hidePassword(named) || 'An empty text'} is neither a file nor a PostgreSQL URL. Pass the store of your app: --store oauth.db, or --store postgres://user@host/database.`,
+      `${named} is neither a file nor a PostgreSQL URL. Pass the store of your app: --store oauth.db, or --store postgres://user@host/database.`,
     )
   return inFolder(named, cwd)
 }
 
 /** The same for people to read. */
 export function locationName(location: Location): string {
-  return location.kind === 'file' ? location.file : hidePassword(location.url)
+  return location.kind === 'file' ? location.file : hidePassword(location.url, [location.url])
 }
 
 function inFolder(name: string, cwd: string): Location {

@@ -5,6 +5,7 @@ import { COMMANDS } from './commands.js'
 import { EXIT, isBrokenPipe, told, UsageError } from './failure.js'
 import { help } from './help.js'
 import { type Io, print, remark } from './io.js'
+import { hidePassword } from './password.js'
 import { json, visibleLines } from './terminal.js'
 
 /** Runs one command and answers its exit code: 0 where it is done, 1 where it was refused or failed, 2 where it was typed wrong. */
@@ -14,7 +15,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     // Whoever reads has enough: that is no failure, and there is nobody to tell.
     if (isBrokenPipe(error)) return EXIT.ok
-    const failure = told(error)
+    const { message, ...others } = told(error)
+    const failure = { ...others, message: hidePassword(message, [...argv, io.env.OAUTH_STORE ?? '']) }
     const text = argv.includes('--json') ? json(failure) : visibleLines(`Error: ${failure.message}`)
     await remark(io, text).catch(() => undefined)
     return failure.exitCode

@@ -10,7 +10,7 @@ import { type Location, locate, locationName } from './location.js'
 import { openPostgres } from './postgres.js'
 
 /** A store that is open. */
-export interface OpenedStore {
+interface OpenedStore {
   readonly store: Store
   close(): Promise<void>
 }
@@ -31,7 +31,7 @@ export async function withStore<T>(
 }
 
 /** Opens a store that there is. It makes no file and no table, since a name may be mistyped. */
-export async function openStoreAt(location: Location, io: Io): Promise<OpenedStore> {
+async function openStoreAt(location: Location, io: Io): Promise<OpenedStore> {
   if (location.kind === 'file') {
     if (!location.exists) throw missing(location)
     requireUpToDate(schemaOf(location.file), location)

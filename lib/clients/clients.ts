@@ -1,13 +1,16 @@
-import type { ClientMetadata } from '../options.js'
+import type { ClientMetadata, LocalizedMetadata } from '../options.js'
 
 /** Metadata of a registered client. Handed back to `create` or `update`, the two last members are passed over. */
-export type RegisteredClient = ClientMetadata & {
-  readonly client_id: string
-  /** How it came: it registered itself at `/register`, its metadata lie at the URL that is its id, or a user made it on `/applications`. Undefined: you made it. */
-  readonly source?: 'registration' | 'document' | 'user'
-  /** When it was registered, in seconds since 1970 (RFC 7591 §3.2.1); undefined for those of the option `clients`. */
-  readonly client_id_issued_at?: number
-}
+export type RegisteredClient = ClientMetadata &
+  LocalizedMetadata & {
+    readonly client_id: string
+    /** How it came: it registered itself at `/register`, its metadata lie at the URL that is its id, or a user made it on `/applications`. Undefined: you made it. */
+    readonly source?: 'registration' | 'document' | 'user'
+    /** When it was registered, in seconds since 1970 (RFC 7591 §3.2.1); undefined for those of the option `clients`. */
+    readonly client_id_issued_at?: number
+  }
+
+type ChangedMetadata = Omit<ClientMetadata, 'client_id' | 'client_secret'>
 
 /** What `rotateSecret` answers. */
 export interface RotatedSecret {
@@ -28,7 +31,7 @@ export interface Clients {
    *
    * @throws OAuthError `invalid_client_metadata` or `invalid_redirect_uri` where the metadata is refused or the `client_id` is taken (RFC 7591 §3.2.2).
    */
-  create(metadata: ClientMetadata): Promise<RegisteredClient>
+  create(metadata: ClientMetadata | (ClientMetadata & LocalizedMetadata)): Promise<RegisteredClient>
 
   /** One client, without its secret; undefined where there is none. */
   get(clientId: string): Promise<RegisteredClient | undefined>
@@ -52,7 +55,7 @@ export interface Clients {
    */
   update(
     clientId: string,
-    changes: Omit<ClientMetadata, 'client_id' | 'client_secret'>,
+    changes: ChangedMetadata | (ChangedMetadata & LocalizedMetadata),
   ): Promise<RegisteredClient>
 
   /**

@@ -19,6 +19,7 @@ import {
   unusableUrl,
 } from './document-refusal.js'
 import { documentUrl } from './document-url.js'
+import { judgedAsSeen } from './judgement.js'
 import { isOnProbation, PROBATION } from './lasting.js'
 import { identityOf, toClient, toMetadata } from './metadata.js'
 import { clientRules } from './openid-metadata.js'
@@ -171,9 +172,10 @@ export class DocumentClients implements ClientDocuments {
     return toClient(said, { ...identity, source: 'document', anyScope: true }, this.#rules())
   }
 
-  /** What it says of itself, and what the host has said of it. */
+  /** What it says of itself, and what the host has said of it, as far as that is still about the same. */
   #merged(said: ClientMetadata, kept: Client): Client {
-    return toClient({ ...said, ...hostMetadata(toMetadata(kept)) }, identityOf(kept), this.#rules())
+    const metadata = { ...said, ...hostMetadata(toMetadata(kept)) }
+    return judgedAsSeen(toClient(metadata, identityOf(kept), this.#rules()), kept)
   }
 
   #rules() {

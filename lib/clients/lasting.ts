@@ -15,6 +15,12 @@ export function isForgotten({ expiresAt }: Pick<Client, 'expiresAt'>, now: numbe
   return expiresAt !== undefined && expiresAt <= now
 }
 
+/** A client as it is just before it is deleted, in nobody's hands: by the change to this a deletion counts only of what was found. */
+export function withdrawn(client: Client, now: number): Client {
+  const { registrationToken: _, fingerprint: __, ownerId: ___, ...left } = client
+  return { ...left, disabled: true, expiresAt: now + PROBATION }
+}
+
 /** A client that has got a token stays; where somebody changed it meanwhile, that stays too. */
 export async function keepForGood({ store }: Pick<Runtime, 'store'>, client: Client): Promise<void> {
   await changeClient(

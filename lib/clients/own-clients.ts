@@ -6,13 +6,15 @@ import type { ClientMetadata } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
+import { changeClient } from './change.js'
 import type { RegisteredClient, RotatedSecret } from './clients.js'
 import { refuseGrowth } from './growth.js'
+import { withdrawn } from './lasting.js'
 import { toMetadata } from './metadata.js'
 import { ClientRegistry } from './registry.js'
 
 /** Applications of one user. Whoever needs more talks to the host, who has no such limit. */
-export const MOST_APPLICATIONS = 100
+const MOST_APPLICATIONS = 100
 
 /** What an application is: a site with a server that keeps a secret; one that cannot keep any, in a browser or on a device of its user; a device without a browser. */
 export type ApplicationKind = 'web' | 'public' | 'device'
@@ -106,9 +108,15 @@ export class OwnClients {
     return this.#registry(isAsSeen).rotateSecret(id, { overlap })
   }
 
-  /** False where it is gone already, or blocked: it would be made anew, with the same id if its owner likes, and be blocked no longer. */
-  delete(id: string): Promise<boolean> {
-    return this.#registry(isFree).delete(id)
+  /** False where it is gone already, or blocked, be it at this moment: it would be made anew, with the same id if its owner likes, and be blocked no longer. */
+  async delete(id: string): Promise<boolean> {
+    const { store, now } = this.#runtime
+    const find = async () => {
+      const client = await this.find(id)
+      return client && isFree(client) ? client : undefined
+    }
+    const change = await changeClient(store, find, (client) => withdrawn(client, now()))
+    return change !== undefined && new ClientRegistry(this.#runtime, 'user', this.#userId).delete(id)
   }
 
   #registry(finds: (client: Client) => boolean = () => true): ClientRegistry {

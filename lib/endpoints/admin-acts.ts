@@ -67,8 +67,13 @@ const VISIBLE: Readonly<Record<string, (client: Client) => boolean>> = {
   deleted: () => false,
 }
 
-/** What was done before this page, as its query says: nothing but our own words and a number, and of `client` nothing that is not so. */
-export function doneBefore({ request: { parameters } }: AdminRequest, client?: Client): Text | undefined {
+/**
+ * What was done before this page, as its query says: nothing but our own words and a number, nothing where a link of another site says it, and of
+ * `client` nothing that is not so.
+ */
+export function doneBefore({ request }: AdminRequest, client?: Client): Text | undefined {
+  const { parameters, crossOrigin } = request
+  if (crossOrigin) return undefined
   const what = DONE.find((known) => known === parameters.get('done'))
   if (what !== undefined && client !== undefined && VISIBLE[what]?.(client) === false) return undefined
   const count = parameters.get('count') ?? '0'

@@ -6,8 +6,8 @@ import type { Parameters } from '../parameters.js'
 import type { AuditEntry } from '../store/records.js'
 import type { AuditFilter } from '../store/store.js'
 import type { Text } from '../text.js'
-import { ON_PAGE, pageOf } from './admin-list.js'
 import { type AdminPage, adminPath } from './administrators.js'
+import { ON_PAGE, pageOf } from './paging.js'
 
 const AT = '/audit'
 const DAY = 86_400_000

@@ -1,3 +1,4 @@
+import { shownName } from '../client-name.js'
 import type { Judgement } from '../clients/judgement.js'
 import { toMetadata } from '../clients/metadata.js'
 import { ClientRegistry } from '../clients/registry.js'
@@ -6,8 +7,9 @@ import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { done, doneBefore, revokeClient, revokeGrant, withdrawScope } from './admin-acts.js'
 import { type Asked, confirmPage } from './admin-confirm.js'
-import { ON_PAGE, pageOf, positionText, readPosition, shownClient, shownGrant } from './admin-list.js'
+import { shownClient, shownGrant } from './admin-list.js'
 import { type AdminPage, type AdminRequest, adminPath, type Said } from './administrators.js'
+import { ON_PAGE, pageOf, positionText, readPosition } from './paging.js'
 
 const AT = '/client'
 const JUDGEMENTS: Readonly<Record<string, Judgement>> = {
@@ -85,10 +87,10 @@ function isStatic({ clients }: Runtime, { id }: Client): boolean {
 }
 
 function askedFor({ request: { parameters }, runtime }: AdminRequest, client: Client): Asked | undefined {
-  const { id, name } = client
+  const { id } = client
   const scope = parameters.get('scope')
   const asks = (what: Asked['what'], act: string): Asked => ({
-    ...{ what, at: AT, values: { client: name, ...(scope && { scope }) } },
+    ...{ what, at: AT, values: { client: shownName(client), ...(scope && { scope }) } },
     fields: { id, act, ...(scope && { scope }) },
   })
   switch (parameters.get('confirm')) {
@@ -128,11 +130,12 @@ async function clientPage(admin: AdminRequest, client: Client, said?: Said): Pro
     next: last && adminPath(runtime, AT, { id: clientId, after: positionText(last) }),
     scopes: [...runtime.settings.scopes.keys()],
     notice: said?.notice ?? doneBefore(admin, client),
+    done: said === undefined,
     action: adminPath(runtime, AT),
     path: adminPath(runtime),
     csrfToken: request.csrfToken(),
   }
-  return page('admin-client', client.name, locals, said?.status)
+  return page('admin-client', shownName(client), locals, said?.status)
 }
 
 interface Member {

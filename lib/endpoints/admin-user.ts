@@ -1,10 +1,12 @@
+import { shownName } from '../client-name.js'
 import { type PageReply, page } from '../http/reply.js'
 import type { Runtime } from '../runtime.js'
 import type { Grant } from '../store/records.js'
 import { done, doneBefore, revokeGrant, revokeUser, withdrawScope } from './admin-acts.js'
 import { confirmPage } from './admin-confirm.js'
-import { ON_PAGE, pageOf, positionText, readPosition, shownGrant } from './admin-list.js'
+import { shownGrant } from './admin-list.js'
 import { type AdminPage, type AdminRequest, adminPath, type Said } from './administrators.js'
+import { ON_PAGE, pageOf, positionText, readPosition } from './paging.js'
 import { shownUser } from './user.js'
 
 const AT = '/user'
@@ -34,7 +36,9 @@ export const adminUser: AdminPage = {
       done(admin, AT, { id: userId }, what, count)
     if (grantId !== undefined && scope !== undefined)
       return back('withdrawn', await withdrawScope(admin, { id: grantId, userId }, scope))
-    if (grantId !== undefined) return back('revoked', await revokeGrant(admin, grantId, userId))
+    // A scope that was sent but cannot be read must not end everything.
+    if (grantId !== undefined && !parameters.isRepeated('scope'))
+      return back('revoked', await revokeGrant(admin, grantId, userId))
     if (act === 'revoke') return back('revoked', await revokeUser(admin, userId))
     return userPage(admin, userId, { notice: { key: 'admin.choose' }, status: 400 })
   },
@@ -58,6 +62,7 @@ async function userPage(admin: AdminRequest, userId: string, said?: Said): Promi
     isFirst: after === undefined,
     next: last && adminPath(runtime, AT, { id: userId, after: positionText(last) }),
     notice: said?.notice ?? doneBefore(admin),
+    done: said === undefined,
     action: adminPath(runtime, AT),
     path: adminPath(runtime),
     csrfToken: request.csrfToken(),
@@ -67,7 +72,7 @@ async function userPage(admin: AdminRequest, userId: string, said?: Said): Promi
 
 async function withClient({ clients, store }: Runtime, grant: Grant) {
   const client = clients.get(grant.clientId) ?? (await store.findClient(grant.clientId))
-  return { ...shownGrant(grant), clientName: client?.name ?? grant.clientId }
+  return { ...shownGrant(grant), clientName: client === undefined ? grant.clientId : shownName(client) }
 }
 
 /** Nobody has been named yet. */

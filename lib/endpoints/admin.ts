@@ -3,8 +3,9 @@ import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { done, doneBefore, withdrawScope } from './admin-acts.js'
 import { confirmPage } from './admin-confirm.js'
-import { ON_PAGE, pageOf, positionText, readPosition, shownClient } from './admin-list.js'
+import { shownClient } from './admin-list.js'
 import { type AdminPage, type AdminRequest, adminPath, type Said } from './administrators.js'
+import { ON_PAGE, pageOf, positionText, readPosition } from './paging.js'
 
 /** Longer than any name that is looked for. */
 const LONGEST_SEARCH = 200
@@ -12,8 +13,7 @@ const LONGEST_SEARCH = 200
 /** All clients, and the way to everything else. */
 export const adminClients: AdminPage = {
   async show(admin, said) {
-    const { runtime, request } = admin
-    const scope = request.parameters.get('withdraw')
+    const scope = admin.request.parameters.get('withdraw')
     if (scope !== undefined && said === undefined)
       return confirmPage(admin, {
         what: 'withdraw-all',
@@ -21,7 +21,7 @@ export const adminClients: AdminPage = {
         at: '',
         fields: { act: 'withdraw', scope },
       })
-    return clientsPage(admin, runtime, said)
+    return clientsPage(admin, said)
   },
 
   async act(admin) {
@@ -33,12 +33,9 @@ export const adminClients: AdminPage = {
   },
 }
 
-async function clientsPage(
-  admin: AdminRequest,
-  runtime: Runtime,
-  said: Said | undefined,
-): Promise<PageReply> {
-  const { parameters } = admin.request
+async function clientsPage(admin: AdminRequest, said: Said | undefined): Promise<PageReply> {
+  const { runtime, request } = admin
+  const { parameters } = request
   const search = parameters.get('q')?.trim().slice(0, LONGEST_SEARCH)
   const after = readPosition(parameters.get('after'))
   const fixed = after === undefined ? staticClients(runtime, search) : []
@@ -63,6 +60,7 @@ async function clientsPage(
     next: last && adminPath(runtime, '', { q: search, after: positionText(last) }),
     scopes: [...runtime.settings.scopes.keys()],
     notice: said?.notice ?? doneBefore(admin),
+    done: said === undefined,
     path: adminPath(runtime),
   }
   return page('admin', { key: 'admin.clients.title' }, locals, said?.status)

@@ -5,9 +5,10 @@ import type { FormRequest } from '../http/request.js'
 import { optional } from '../optional.js'
 import type { Runtime } from '../runtime.js'
 import { describeClaim } from '../standard-claims.js'
+import { NOWHERE } from '../store/merge-grants.js'
 import type { Client, Grant } from '../store/records.js'
 import type { Text } from '../text.js'
-import { ON_PAGE, pageOf, positionText, readPosition } from './admin-list.js'
+import { ON_PAGE, pageOf, positionText, readPosition } from './paging.js'
 import { shownClient } from './shown-client.js'
 import { type SignedInUser, signedInUser } from './user.js'
 
@@ -99,11 +100,13 @@ function application(
       name,
       description: describeClaim(name),
     })),
-    resources: Object.keys(grant.access).filter((resource) => resource !== settings.origin),
+    resources: Object.keys(grant.access).filter(
+      (resource) => resource !== settings.origin && resource !== NOWHERE,
+    ),
     createdAt: new Date(grant.createdAt),
     lastUsedAt: grant.lastUsedAt === undefined ? undefined : new Date(grant.lastUsedAt),
     // What was kept while it might be is not shown any more either.
-    lastUsedFrom: settings.keepAddresses ? grant.lastUsedFrom?.replace(MAPPED, '') : undefined,
+    lastUsedFrom: settings.keepAddresses ? grant.lastUsedFrom : undefined,
   }
 }
 
@@ -115,9 +118,6 @@ function connected(id: string, client: Client | undefined, tags: readonly string
   const verified = standing === 'registered' || standing === 'verified'
   return { id, name, uri, host, madeBy: MAKERS[client.source ?? 'host'], verified }
 }
-
-/** How an IPv4 address begins on a socket for both (RFC 4291 §2.5.5.2). */
-const MAPPED = /^::ffff:(?=\d+\.)/i
 
 const MAKERS = { host: 'host', document: 'site', registration: 'itself', user: 'user' } as const
 

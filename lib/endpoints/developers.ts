@@ -38,7 +38,7 @@ export function forDevelopers(
 
 /** The list of applications, or the page of one. */
 export function applicationPath({ mount }: Pick<Settings, 'mount'>, id?: string): string {
-  return `${mount}/applications${id === undefined ? '' : `/${id}`}`
+  return `${mount}/applications${id === undefined ? '' : `/${encodeURIComponent(id)}`}`
 }
 
 /** What the user asked for, where it is nothing that a login page could stumble over. */

@@ -1,5 +1,6 @@
 import type { RegistrationSettings } from '../client-sources.js'
 import { type ClientChange, changeClient } from '../clients/change.js'
+import { withdrawn } from '../clients/lasting.js'
 import type { EmptyReply, JsonReply } from '../http/reply.js'
 import type { MachineRequest } from '../http/request.js'
 import { optional } from '../optional.js'
@@ -55,10 +56,7 @@ export async function replaceRegistration(
 /** RFC 7592 §2.3. It is taken out of everybody's hands first, so that nobody comes to share it who would lose it then. */
 export async function deleteRegistration(runtime: Runtime, request: MachineRequest): Promise<EmptyReply> {
   const { store, now } = runtime
-  const change = await changeClient(store, managedBy(runtime, request), (client) => {
-    const { registrationToken: _, fingerprint: __, ...withdrawn } = client
-    return { ...withdrawn, disabled: true, expiresAt: now() }
-  })
+  const change = await changeClient(store, managedBy(runtime, request), (client) => withdrawn(client, now()))
   await store.deleteClient(change.after.id)
   tellChange(runtime, change, 'deleted')
   return { status: 204 }
@@ -77,7 +75,10 @@ function tellChange(
   emit('client.changed', { clientId: id, change, by: 'client', ...optional('onProbation', onProbation) })
 }
 
-/** An initial access token counts whatever the function says; a token that is none may be the host's own, for its function. */
+/**
+ * An initial access token counts whatever the function says; a token that is none may be the host's own, for its function. Where there is no
+ * function, whoever brings one takes it for good, and would rather not be registered as a stranger.
+ */
 async function admitted(
   { allow, initialAccessTokens }: RegistrationSettings,
   request: MachineRequest,
@@ -85,7 +86,11 @@ async function admitted(
   const { authorization } = managerOf(request)
   const token = bearerToken(authorization)
   if (token !== undefined && isOneOf(token, initialAccessTokens)) return 'token'
-  if (allow === 'open') return 'open'
+  const isMistaken = authorization !== undefined && initialAccessTokens.length > 0
+  if (allow === 'open') {
+    if (isMistaken) throw unauthorized(true)
+    return 'open'
+  }
   const allowed: unknown = await allow(request.host)
   if (allowed === true) return 'function'
   if (allowed === false) throw unauthorized(authorization !== undefined)

@@ -4,7 +4,7 @@ import type { Client } from '../store/records.js'
 
 /** Where a trial of an application is answered: at the page of that application. */
 export function trialUri({ issuer }: Pick<Settings, 'issuer'>, clientId: string): string {
-  return `${issuer}/applications/${clientId}`
+  return `${issuer}/applications/${encodeURIComponent(clientId)}`
 }
 
 /**

@@ -6,6 +6,7 @@ import type { HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import { useRecord } from '../single-use.js'
+import { NOWHERE } from '../store/merge-grants.js'
 import { newGrantId } from '../tokens/handle.js'
 import { describe } from '../validation.js'
 import { accessTokenAlone } from './access-token-alone.js'
@@ -40,8 +41,9 @@ export const jwtBearer: GrantType = {
     if ((await store.find(use.id)) !== undefined) throw replayed()
 
     const now = runtime.now()
-    // What the issuer vouches for is in each token; the grant holds none of it, or it would pass for a consent of the user's.
-    const grant = { id: newGrantId(), userId, clientId: client.id, access: {}, createdAt: now }
+    // So that it can be seen and withdrawn; at a resource it would pass for a consent of the user's.
+    const access = { [NOWHERE]: scopes }
+    const grant = { id: newGrantId(), userId, clientId: client.id, access, createdAt: now }
     const { id: grantId, withdrawn = [] } = await store.saveGrant(grant)
     await requireStillThere(runtime, client, grantId)
     const left = scopes.filter((scope) => !withdrawn.includes(scope))

@@ -1,6 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 
+/** How an IPv4 address begins on a socket for both kinds (RFC 4291 §2.5.5.2). */
+const MAPPED = /^::ffff:(?=\d+\.)/i
+
 /** Express's `req.ip`, which follows the host's `trust proxy`. */
 export function addressOf(req: IncomingMessage): string {
-  return (req as { ip?: string }).ip ?? req.socket.remoteAddress ?? ''
+  const address = (req as { ip?: string }).ip ?? req.socket.remoteAddress ?? ''
+  return address.replace(MAPPED, '')
 }

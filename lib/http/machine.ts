@@ -6,6 +6,7 @@ import type { Settings } from '../settings.js'
 import { addressOf } from './address.js'
 import { repeatsAuthorization } from './authorization-header.js'
 import { isForm, readForm, readJson } from './body.js'
+import { idIn } from './path-id.js'
 import type { EmptyReply, JsonReply, MachineReply } from './reply.js'
 import type { MachineRequest } from './request.js'
 import { senderOf } from './sender.js'
@@ -86,16 +87,6 @@ export function machineEndpoint(
 }
 
 const NO_PARAMETERS = Parameters.parse('')
-
-/** The last part of the path; empty where it is not percent-encoded as it should be. */
-function idIn(req: IncomingMessage): string {
-  const { path = '' } = req as { path?: string }
-  try {
-    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1))
-  } catch {
-    return ''
-  }
-}
 
 /** A public document, the same for everybody. */
 export interface PublicDocument {

@@ -20,6 +20,7 @@ import { isCrossOrigin } from './cross-site.js'
 import { checkCsrf } from './csrf.js'
 import { errorPage, sessionMissing, wrongMethod } from './error-page.js'
 import { RequestSpeech } from './languages.js'
+import { idIn } from './path-id.js'
 import type { Page, PageReply } from './reply.js'
 import type { FormRequest, PageRequest } from './request.js'
 import type { RenderPage } from './templates.js'
@@ -115,7 +116,7 @@ export class PageWriter {
     if (req.method === 'POST') speech.prefer(localesIn(parameters.get('ui_locales')))
     return {
       parameters,
-      id: path.endsWith('/:id') ? req.path.slice(req.path.lastIndexOf('/') + 1) : '',
+      id: path.endsWith('/:id') ? idIn(req) : '',
       host: req,
       response: res,
       browsers: readBrowserCookies(req, this.#settings),

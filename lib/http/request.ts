@@ -40,7 +40,7 @@ export interface Speech {
 /** What a page gets to see of a request. */
 export interface PageRequest {
   readonly parameters: Parameters
-  /** The part of the path that the route leaves open; empty where it has none. */
+  /** The part of the path that the route leaves open, decoded; empty where it has none. */
   readonly id: string
   /** For the host's own functions. */
   readonly host: HostRequest

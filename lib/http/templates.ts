@@ -67,9 +67,18 @@ function refuseMisspelt(folder: string): void {
   }
 }
 
+/** They never change, so each is compiled once, however many providers there are. */
+const builtIn = new Map<string, ejs.TemplateFunction>()
+
 function compile(name: string, folder: string | undefined): ejs.TemplateFunction {
   const own = folder && join(folder, `${name}.ejs`)
-  const filename = own && existsSync(own) ? own : join(BUILT_IN, `${name}.ejs`)
+  if (own && existsSync(own)) return compiled(own)
+  const page = builtIn.get(name) ?? compiled(join(BUILT_IN, `${name}.ejs`))
+  builtIn.set(name, page)
+  return page
+}
+
+function compiled(filename: string): ejs.TemplateFunction {
   try {
     // A page that was copied from ours finds the parts that ours share.
     return ejs.compile(readFileSync(filename, 'utf8'), { filename, views: [BUILT_IN], cache: true })

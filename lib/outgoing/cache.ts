@@ -71,6 +71,7 @@ export class DocumentCache {
       return { body: standIn.body, cached: true }
     }
     entry.times++
+    this.#remember(url, entry)
     if (again) entry.freshAt = now
     const question = this.#ask(entry, ask).finally(() => this.#running.delete(url))
     this.#running.set(url, question)
@@ -88,19 +89,25 @@ export class DocumentCache {
     }
   }
 
+  /** Of a URL that has never been asked nothing is remembered: whoever may not have it asked pushes out nothing either. */
   #entry(url: string, now: number): Entry {
-    const entry = this.#entries.get(url) ?? { freshAt: -Infinity, times: 0, windowEndsAt: 0 }
+    const known = this.#entries.get(url)
+    if (known !== undefined) this.#remember(url, known)
+    const entry = known ?? { freshAt: -Infinity, times: 0, windowEndsAt: 0 }
     if (entry.windowEndsAt <= now) {
       entry.times = 0
       entry.windowEndsAt = now + this.#pace.in
     }
+    return entry
+  }
+
+  #remember(url: string, entry: Entry): void {
     this.#entries.delete(url)
     this.#entries.set(url, entry)
     if (this.#entries.size > MOST_URLS) {
       const [oldest] = this.#entries.keys()
       if (oldest !== undefined) this.#entries.delete(oldest)
     }
-    return entry
   }
 }
 

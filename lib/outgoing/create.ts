@@ -70,7 +70,7 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
       })
     },
 
-    async postForm(text, form) {
+    async postForm(text, form, { stranger = false } = {}) {
       const body = new URLSearchParams(form).toString()
       const headers = {
         ...NAME,
@@ -80,7 +80,7 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
       // What else it says is not read.
       return exchange(
         checkedUrl(text, http),
-        { method: 'POST', headers, body },
+        { method: 'POST', headers, body, stranger },
         limits,
         ({ statusCode = 0 }) => statusCode,
       )

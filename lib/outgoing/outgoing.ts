@@ -39,7 +39,11 @@ export interface Outgoing {
    */
   fetchDocument(url: string, question: DocumentQuestion): Promise<FetchedJson>
   /** Posts a form, and resolves with the status of the answer. @throws OutgoingError where there is none. */
-  postForm(url: string, form: Readonly<Record<string, string>>): Promise<number>
+  postForm(
+    url: string,
+    form: Readonly<Record<string, string>>,
+    question?: Pick<Question, 'stranger'>,
+  ): Promise<number>
 }
 
 /** Why an outgoing request had no usable answer. `message` is ours and may be shown to whoever registered the URL. */

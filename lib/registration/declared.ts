@@ -1,5 +1,5 @@
 import { invalid } from '../clients/fields.js'
-import { isLocalized } from '../clients/localized.js'
+import { isLocalized, refuseNoLanguage } from '../clients/localized.js'
 import { toMetadata } from '../clients/metadata.js'
 import { isStrangerField, refuseTooMuch, strangerMetadata } from '../clients/stranger-metadata.js'
 import type { ClientMetadata } from '../options.js'
@@ -8,8 +8,6 @@ import { canonicalMetadata } from './canonical.js'
 
 /** In UTF-16 code units: a longer one would hide what else the consent page says. */
 const LONGEST_NAME = 200
-/** BCP 47, with no more parts than any language has. */
-const LANGUAGE = /#[a-zA-Z]{2,8}(?:-[a-zA-Z0-9]{1,8}){0,6}$/
 
 /** What a client declares of itself in a JSON object. Nothing of it is checked yet but that it can be kept and shown. */
 export function declaredIn(json: unknown): ClientMetadata {
@@ -19,9 +17,8 @@ export function declaredIn(json: unknown): ClientMetadata {
   const declared = Object.entries(json).filter(([name, value]) => value !== null && isStrangerField(name))
   refuseTooMuch(Object.fromEntries(declared))
   for (const [name, value] of declared) {
-    const [member = ''] = name.split('#', 1)
-    if (isLocalized(name) && !LANGUAGE.test(name))
-      throw invalid(member, 'has behind # what is no language', `Write a language tag there: ${member}#ja.`)
+    if (isLocalized(name)) refuseNoLanguage(name)
+    const [member] = name.split('#', 1)
     if (member === 'client_name') checkName(name, value)
   }
   const metadata = Object.fromEntries(declared)

@@ -2,6 +2,7 @@ import { OutgoingError } from '../outgoing/outgoing.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { logoutToken } from '../tokens/logout-token.js'
+import { isVouchedFor } from '../vouched.js'
 import type { Login } from './login.js'
 
 /** One logout token that a client is to get. */
@@ -151,7 +152,8 @@ export class LogoutDelivery {
     try {
       const token = await logoutToken(this.#runtime, client, login)
       const uri = client.backchannelLogoutUri ?? ''
-      return failureOf(await this.#runtime.outgoing.postForm(uri, { logout_token: token }))
+      const stranger = !isVouchedFor(client)
+      return failureOf(await this.#runtime.outgoing.postForm(uri, { logout_token: token }, { stranger }))
     } catch (error) {
       if (error instanceof OutgoingError)
         return { reason: 'receiver_unreachable', silent: true, problem: error.message }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { assertSame, type Guarantees, isAlive, newGrant, newRecord } from './contract-values.js'
+import type { Grant } from './records.js'
 
 const AT = 'https://api.example'
 
@@ -84,7 +85,25 @@ export const grantGuarantees: Guarantees = {
       for (const resource of resources)
         await store.saveGrant(newGrant('alice', 'a', { access: { [resource]: ['read'] } }))
       const grant = await store.findGrant('alice', 'a')
-      assertSame(Object.keys(grant?.access ?? {}), resources.slice(-100))
+      assertSame(Object.keys(grant?.access ?? {}), [...resources.slice(-100), ''])
+    },
+
+  'What was allowed at resources that are forgotten stands under the empty name, and can be withdrawn.':
+    async (store) => {
+      const save = (access: Grant['access']) => store.saveGrant(newGrant('alice', 'a', { access }))
+      const { id } = await save({ [AT]: ['read', 'write'], '': ['list', 'read'] })
+      const record = newRecord({ grantId: id })
+      await store.insert([record])
+      for (let round = 0; round < 12; round++) {
+        const resources = Array.from({ length: 10 }, (_, index) => `${AT}/${round}/${index}`)
+        await save(Object.fromEntries(resources.map((resource) => [resource, ['share']])))
+      }
+      const { access } = (await store.findGrant('alice', 'a')) ?? {}
+      assertSame(access?.[''], ['list', 'read', 'write', 'share'])
+      assert.equal(Object.keys(access ?? {}).length, 101)
+      const [left] = await store.withdrawScopes({}, ['write', 'share'], 100)
+      assertSame(left?.access, { '': ['list', 'read'] })
+      assertSame((await store.find(record.id))?.withdrawn, ['write', 'share'])
     },
 
   'The use of a grant is noted on it and shown by every record that hangs on it.': async (store) => {

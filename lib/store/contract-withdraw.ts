@@ -150,6 +150,25 @@ export const withdrawGuarantees: Guarantees = {
     assert.equal((await save(store, 'alice', 'a')).withdrawn, undefined)
   },
 
+  'What is added under the empty name brings nothing back, and is there without what has been withdrawn.':
+    async (store) => {
+      const grant = await save(store, 'alice', 'a')
+      const record = await recordOn(store, grant)
+      await store.withdrawScopes({ id: grant.id }, ['read'], 100)
+      const vouched = { access: { '': ['read', 'list'] } }
+      const left = { ...grant, access: { [ONE]: ['write'], '': ['list'] }, withdrawn: ['read'] }
+      assertSame(await save(store, 'alice', 'a', vouched), left)
+      assertSame((await store.find(record.id))?.withdrawn, ['read'])
+      assertSame((await save(store, 'alice', 'a', { access: { [TWO]: ['read'] } })).access, {
+        ...{ [ONE]: ['write'], [TWO]: ['read'], '': ['list'] },
+      })
+      const again = await save(store, 'alice', 'a', { access: { '': ['read'] } })
+      assertSame(again.access, { [ONE]: ['write'], [TWO]: ['read'], '': ['list', 'read'] })
+      const [none] = await store.withdrawScopes({ userId: 'alice' }, ['read', 'write', 'list'], 100)
+      assertSame(none?.access, {})
+      assert.equal((await store.find(record.id))?.alive, false)
+    },
+
   'Grants are changed by their ids, the least first, and from an id on.': async (store) => {
     for (let index = 0; index < 7; index++)
       await save(store, `user ${index % 3}`, `client ${index}`, { access: { [ONE]: ['read'] } })

@@ -2,13 +2,16 @@ import type { Grant } from './records.js'
 
 /** Resources that one grant remembers. Beyond it the oldest are forgotten, and the user is asked again. */
 export const MOST_RESOURCES = 100
+/** See `Grant.access`. */
+export const NOWHERE = ''
 
-/** The grant that holds after a client with `known` is given `added` too: nothing is taken away. */
+/** The grant that holds after a client with `known` is given `added` too: nothing is taken away. What is allowed nowhere brings nothing back. */
 export function mergeGrants(known: Grant, added: Grant): Grant {
   const claims = new Set([...(known.claims ?? []), ...(added.claims ?? [])])
-  const access = mergeAccess(known.access, added.access)
-  const allowed = Object.values(added.access).flat()
   const { withdrawn: before = [], ...others } = known
+  const access = mergeAccess(known.access, added.access, before)
+  const { [NOWHERE]: _, ...somewhere } = added.access
+  const allowed = Object.values(somewhere).flat()
   const withdrawn = before.filter((scope) => !allowed.includes(scope))
   return {
     ...others,
@@ -37,12 +40,21 @@ export function isEmpty({ access }: Grant): boolean {
   return Object.keys(access).length === 0
 }
 
-function mergeAccess(known: Grant['access'], added: Grant['access']): Grant['access'] {
+function mergeAccess(
+  { [NOWHERE]: before = [], ...known }: Grant['access'],
+  { [NOWHERE]: more = [], ...added }: Grant['access'],
+  withdrawn: readonly string[],
+): Grant['access'] {
   const merged = new Map(Object.entries(known))
   for (const [resource, scopes] of Object.entries(added)) {
-    const before = merged.get(resource) ?? []
+    const there = merged.get(resource) ?? []
     merged.delete(resource)
-    merged.set(resource, [...new Set([...before, ...scopes])])
+    merged.set(resource, [...new Set([...there, ...scopes])])
   }
-  return Object.fromEntries([...merged].slice(-MOST_RESOURCES))
+  const forgotten = [...merged].slice(0, -MOST_RESOURCES).flatMap(([, scopes]) => scopes)
+  const nowhere = new Set([...before, ...more, ...forgotten].filter((scope) => !withdrawn.includes(scope)))
+  return Object.fromEntries([
+    ...[...merged].slice(-MOST_RESOURCES),
+    ...(nowhere.size > 0 ? [[NOWHERE, [...nowhere]] as const] : []),
+  ])
 }

@@ -1,7 +1,9 @@
-import { MOST_RESOURCES } from './merge-grants.js'
+import { MOST_RESOURCES, NOWHERE } from './merge-grants.js'
 
 /** Puts what is second behind all that is first. */
 const BEHIND = 1_000_000
+/** As `jsonb`. */
+const NOWHERE_AS_JSON = `'${JSON.stringify(NOWHERE)}'`
 
 /** A grant `g` as one text of JSON: it may stand beside another row, and needs nothing of the driver. */
 export const GRANT_AS_JSON = `json_build_object('id', g.id, 'user_id', g.user_id, 'client_id', g.client_id, 'access', g.access,
@@ -24,19 +26,27 @@ function orNull(list: string): string {
 
 /** `mergeGrants`, for the grant `g` that is there and the one that is `excluded`. */
 const MERGED = {
-  access: `(SELECT coalesce(jsonb_agg(pair ORDER BY place), '[]') FROM (
-             SELECT pair, place FROM (
+  access: `(WITH every AS (
                SELECT pair, place FROM jsonb_array_elements(g.access) WITH ORDINALITY AS known(pair, place)
                WHERE NOT EXISTS (SELECT 1 FROM jsonb_array_elements(excluded.access) AS added(pair) WHERE added.pair -> 0 = known.pair -> 0)
                UNION ALL
                SELECT jsonb_build_array(added.pair -> 0, ${union("coalesce(known.pair -> 1, '[]')", 'added.pair -> 1')}), ${BEHIND} + added.place
                FROM jsonb_array_elements(excluded.access) WITH ORDINALITY AS added(pair, place)
-               LEFT JOIN jsonb_array_elements(g.access) AS known(pair) ON known.pair -> 0 = added.pair -> 0
-             ) AS every ORDER BY place DESC LIMIT ${MOST_RESOURCES}) AS latest)`,
+               LEFT JOIN jsonb_array_elements(g.access) AS known(pair) ON known.pair -> 0 = added.pair -> 0),
+             aged AS (SELECT pair, place, row_number() OVER (ORDER BY place DESC) AS age FROM every WHERE pair -> 0 <> ${NOWHERE_AS_JSON}),
+             unplaced AS (SELECT pair, 0 AS place FROM every WHERE pair -> 0 = ${NOWHERE_AS_JSON}
+               UNION ALL SELECT pair, place FROM aged WHERE age > ${MOST_RESOURCES}),
+             nowhere AS (SELECT item, min(unplaced.place * ${BEHIND}::bigint + scope.place) AS place
+               FROM unplaced, jsonb_array_elements(unplaced.pair -> 1) WITH ORDINALITY AS scope(item, place)
+               WHERE NOT coalesce(g.withdrawn, '[]') @> item GROUP BY item)
+             SELECT (SELECT coalesce(jsonb_agg(pair ORDER BY place), '[]') FROM aged WHERE age <= ${MOST_RESOURCES})
+               || (SELECT CASE count(*) WHEN 0 THEN '[]'
+                     ELSE jsonb_build_array(jsonb_build_array(${NOWHERE_AS_JSON}::jsonb, jsonb_agg(item ORDER BY place))) END FROM nowhere))`,
   claims: orNull(union("coalesce(g.claims, '[]')", "coalesce(excluded.claims, '[]')")),
   withdrawn: orNull(`(SELECT coalesce(jsonb_agg(item ORDER BY place), '[]')
              FROM jsonb_array_elements(coalesce(g.withdrawn, '[]')) WITH ORDINALITY AS before(item, place)
-             WHERE NOT EXISTS (SELECT 1 FROM jsonb_array_elements(excluded.access) AS added(pair) WHERE added.pair -> 1 @> item))`),
+             WHERE NOT EXISTS (SELECT 1 FROM jsonb_array_elements(excluded.access) AS added(pair)
+               WHERE added.pair -> 1 @> item AND added.pair -> 0 <> ${NOWHERE_AS_JSON}))`),
 } as const
 
 /** Adds the grant whose members are these parameters, or merges it into the one that is there. `when`: a table of one row, or of none. */

@@ -42,7 +42,11 @@ export class PostgresTables implements Store {
   ) {
     this.#prefix = schemaPrefix(schema)
     this.#statements = statementsFor(this.#prefix)
-    this.#pool = new PreparedPool(pool, { schema, prepare, purge: (limit) => this.purge(clock(), limit) })
+    this.#pool = new PreparedPool(pool, {
+      schema,
+      prepare,
+      purge: (limit) => this.purge(Math.floor(clock()), limit),
+    })
   }
 
   migrate(): Promise<Migrated> {

@@ -113,7 +113,11 @@ export interface Grant {
   readonly id: string
   readonly userId: string
   readonly clientId: string
-  /** Resource (RFC 8707) to the scopes that were allowed there; the issuer's origin where a request named no resource. */
+  /**
+   * Resource (RFC 8707) to the scopes that were allowed there; the issuer's origin where a request named no resource. Under the empty name: scopes
+   * that its tokens may have, and that are no consent for any resource. A trusted issuer has vouched for them (RFC 7523), or they were allowed at
+   * resources that it no longer remembers.
+   */
   readonly access: Readonly<Record<string, readonly string[]>>
   /** Names of claims that were allowed one by one, beside those that the scopes stand for; undefined where there are none. */
   readonly claims?: readonly string[]

@@ -102,7 +102,8 @@ export interface Store {
 
   findGrant(userId: string, clientId: string): Awaitable<Grant | undefined>
   /**
-   * Adds `grant`, or, where this user and client have one already, adds its access and its claims to that one (`mergeGrants`).
+   * Adds `grant`, or, where this user and client have one already, adds its access and its claims to that one (`mergeGrants`). Of
+   * more than a hundred resources the oldest are forgotten: what was allowed there stands under the empty name (`Grant.access`) from then on.
    * Answers what holds now; its `id` and times are those of the grant that was there first.
    */
   saveGrant(grant: Grant): Awaitable<Grant>
@@ -121,9 +122,9 @@ export interface Store {
   revokeClient(clientId: string): Awaitable<number>
   /**
    * Takes scopes out of up to `limit` grants that have one of them at any resource, and notes them there as withdrawn, so that no record that
-   * hangs on one of these grants has them any more, until `saveGrant` brings them back. A grant that is left without any scope is deleted in the
-   * same step, as by `revokeGrant`. Answers the grants that it has changed by their ids, the least first, as it left them: those whose `access` is
-   * empty are gone.
+   * hangs on one of these grants has them any more, until `saveGrant` brings them back; what it adds under the empty name brings none back. A
+   * grant that is left without any scope is deleted in the same step, as by `revokeGrant`. Answers the grants that it has changed by their ids,
+   * the least first, as it left them: those whose `access` is empty are gone.
    */
   withdrawScopes(
     filter: WithdrawalFilter,

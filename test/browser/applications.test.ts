@@ -124,7 +124,7 @@ test('the keyboard alone does it, and after a mistake the focus is where it is',
   await page.keyboard.type('javascript:alert(1)')
   await page.getByLabel('Change your things').focus()
   await leave(() => page.keyboard.press('Enter'))
-  expect(await page.getByRole('alert').textContent()).toContain('Something has to be mended below.')
+  expect(await page.getByRole('alert').textContent()).toContain('Please correct what is marked below.')
   expect(await page.evaluate('document.activeElement.id')).toBe('redirect_uris')
   expect(await page.getByLabel('Single-page or native app').isChecked()).toBe(true)
   expect(await page.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('Typed')

@@ -78,7 +78,11 @@ describe('audit export', () => {
     const evil = '=HYPERLINK("https://evil.example";"click")\r\n,@SUM(1)'
     const fields = { userId: evil, clientId: '+1', by: '-1', address: '@a', details: { name: 'a "b"' } }
     await store.appendAudit(
-      [entry(COUNT + 10, fields), entry(COUNT + 11, { userId: '\t=1', clientId: '＝1' })],
+      [
+        entry(COUNT + 10, fields),
+        entry(COUNT + 11, { userId: '\t=1', clientId: '＝1', by: ' \u00a0=1', address: '\u200b\u0000@a' }),
+        entry(COUNT + 12, { userId: ' a=1', clientId: 'a-b' }),
+      ],
       0,
     )
     const { stdout } = await line.run(['audit', 'export', '--format', 'csv', '--since', '2026-02-20T05:00Z'])
@@ -86,9 +90,10 @@ describe('audit export', () => {
     expect(
       stdout.startsWith('"id","time","event","user","client","grant","by","address","details"\r\n'),
     ).toBe(true)
-    expect(rows).toHaveLength(3)
-    expect(rows[2]?.slice(3)).toEqual([`'${evil}`, "'+1", '', "'-1", "'@a", '{"name":"a \\"b\\""}'])
-    expect(rows[1]?.slice(3, 5)).toEqual(["'\t=1", "'＝1"])
+    expect(rows).toHaveLength(4)
+    expect(rows[3]?.slice(3)).toEqual([`'${evil}`, "'+1", '', "'-1", "'@a", '{"name":"a \\"b\\""}'])
+    expect(rows[2]?.slice(3, 8)).toEqual(["'\t=1", "'＝1", '', "' \u00a0=1", "'\u200b\u0000@a"])
+    expect(rows[1]?.slice(3, 5)).toEqual([' a=1', 'a-b'])
     expect(rows.every((row) => row.length === 9)).toBe(true)
   })
 

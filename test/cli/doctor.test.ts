@@ -288,6 +288,36 @@ describe('what is set up wrong is named, with its cure', () => {
     })
   })
 
+  test('metadata that send browsers to another origin, which gets no cookie, or to none', async () => {
+    const seen: (string | undefined)[] = []
+    const elsewhere = createServer((req, res) => {
+      seen.push(req.headers.cookie)
+      res.writeHead(302, { Location: seen.length % 2 ? '/login' : 'http://[' }).end()
+    }).listen(0)
+    const other = `http://localhost:${(elsewhere.address() as AddressInfo).port}`
+    const env = { OAUTH_DOCTOR_COOKIE: 'host=signed-in' }
+    const client = ['--client', 'conf', '--redirect-uri', 'https://rp.example/cb']
+    for (const endpoint of [`${other}/authorize`, 'nowhere', undefined]) {
+      const metadata = (app: Express) =>
+        void app.use((req, res, next) =>
+          req.path.includes('/.well-known/')
+            ? res.json({ issuer: `http://${req.headers.host}/oauth`, authorization_endpoint: endpoint })
+            : next(),
+        )
+      await withHost({ session: LAX, before: metadata }, async ({ issuer }) => {
+        const { code, bad } = await examine([issuer, ...client], env)
+        expect(code).toBe(1)
+        expect(bad.map(({ check }) => check)).toContain('authorize')
+      })
+    }
+    await withHost({ session: LAX, provider: { loginUrl: () => `${other}/login` } }, async ({ issuer }) => {
+      await examine([issuer, ...client], env)
+    })
+    elsewhere.close()
+    expect(seen.length).toBeGreaterThan(4)
+    expect(seen.filter(Boolean).join()).not.toContain('signed-in')
+  })
+
   test('pages that are open to other origins', async () => {
     await withHost({ session: LAX, before: opensPages }, async (host) => {
       const { bad } = await examine([host.issuer])
@@ -377,6 +407,7 @@ test.each([
   [['doctor'], /The issuer is missing/],
   [['doctor', 'ftp://x.example'], /is no issuer/],
   [['doctor', 'https://x.example/oauth?a=b'], /is no issuer/],
+  [['doctor', 'https://me:password@x.example/oauth'], /is no issuer/],
   [['doctor', 'https://x.example', '--client', 'a'], /belong together/],
   [
     ['doctor', 'https://x.example', '--client', 'a', '--redirect-uri', 'b', '--register'],
@@ -386,6 +417,16 @@ test.each([
   const { code, stderr } = await line.run(argv)
   expect(code).toBe(2)
   expect(stderr).toMatch(message)
+})
+
+test('a cookie that cannot be sent is refused, and not shown', async () => {
+  for (const cookie of ['host=hidden\nnext', 'host=hidden\u20ac']) {
+    const env = { OAUTH_DOCTOR_COOKIE: cookie }
+    const { code, stderr } = await line.run(['doctor', 'https://x.example'], { env })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/OAUTH_DOCTOR_COOKIE is no header/)
+    expect(stderr).not.toMatch(/hidden/)
+  }
 })
 
 describe('an answer', () => {

@@ -72,6 +72,22 @@ test('with --json an error is one JSON document on stderr, with its exit code', 
   expect(JSON.parse(stderr)).toEqual({ error: 'usage', message: expect.any(String), exitCode: 2 })
 })
 
+test.each([
+  [['postgres://me:my hidden phrase@host/db']],
+  [['--store', 'postgres://me:my', 'hidden', 'phrase@host/db']],
+  [['--store', 'x', "'postgres://me:hidden", "phrase@host/db'"]],
+  [['--matching', "--store='postgres://me:hidden@host/db'"]],
+  [['--store="postgres://me:hidden phrase@host/db"']],
+  [['--store', 'mysql://me:hidden@host/db']],
+])('an error does not show the password in %j', async (argv) => {
+  for (const more of [[], ['--json']]) {
+    const { code, stdout, stderr } = await line.run(['clients', 'list', ...argv, ...more])
+    expect(code).toBeGreaterThan(0)
+    expect(stdout + stderr).not.toMatch(/hidden|phrase/)
+    expect(stderr).toContain('***')
+  }
+})
+
 test('an error does not send to the terminal what was typed', async () => {
   await line.run(['migrate'])
   for (const argv of [

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, IncomingMessage, type Server } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import path from 'node:path'
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client'
 import { toNodeHandler } from '@modelcontextprotocol/node'
@@ -310,10 +310,9 @@ describe('a server of the first version of the SDK, behind a guard that is told 
     host.all(
       '/classic',
       express.json(),
-      oauth.requireToken(
-        (req: express.Request) => (toolCalls(req.body).includes('erase') ? 'photos photos:delete' : 'photos'),
-        { user: true },
-      ),
+      oauth.requireToken((req) => (toolCalls(req).includes('erase') ? 'photos photos:delete' : 'photos'), {
+        user: true,
+      }),
       async (req, res) => {
         const server = new McpServerV1({ name: 'classic', version: '1.0.0' })
         const told = (extra: { authInfo?: AuthInfoV1 }) => {
@@ -371,6 +370,31 @@ describe('a server of the first version of the SDK, behind a guard that is told 
     expect(mixed.headers.get('www-authenticate')).toContain('error="insufficient_scope"')
     await connection.close()
   })
+
+  test('nor in a body that express.json() leaves to the transport', async () => {
+    const keeper = new MemoryOAuth()
+    const connection = await connected(keeper, 'legacy', '/classic')
+    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'erase', arguments: {} } }
+    for (const type of [
+      'text/plain; a=application/json',
+      'text/json, application/json',
+      'application/json-rpc',
+      '',
+    ]) {
+      const refused = await fetch(`${origin}/classic`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${keeper.current?.access_token}`,
+          'content-type': type,
+          accept: 'application/json, text/event-stream',
+        },
+        body: Buffer.from(JSON.stringify(call)),
+      })
+      expect(refused.status).toBe(400)
+      expect(refused.headers.get('www-authenticate')).toContain('error="invalid_request"')
+    }
+    await connection.close()
+  })
 })
 
 test.each([
@@ -384,9 +408,10 @@ test.each([
   ['a name that is none', { method: 'tools/call', params: { name: ['a'] } }, []],
   ['no parameters', [{ method: 'tools/call', params: null }, { method: 'tools/call' }], []],
   ['no body', undefined, []],
+  ['what express.json() of Express 4 makes of none', {}, []],
   ['null', null, []],
   ['text', 'tools/call', []],
   ['what is no message', [null, 7, 'a', []], []],
 ])('toolCalls reads %s', (_, body, names) => {
-  expect(toolCalls(body)).toEqual(names)
+  expect(toolCalls(Object.assign(new IncomingMessage(new Socket()), { body }))).toEqual(names)
 })

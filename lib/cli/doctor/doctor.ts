@@ -4,7 +4,7 @@ import { type Io, print } from '../io.js'
 import { json, visible } from '../terminal.js'
 import { checkCors } from './cors.js'
 import { checkIssuer, discover } from './discovery.js'
-import type { Examination, Options } from './examination.js'
+import { type Examination, type Options, text } from './examination.js'
 import type { Finding } from './finding.js'
 import { checkSecurity, checkToken } from './machine.js'
 import { checkErrorPage, checkRequest } from './pages.js'
@@ -33,9 +33,12 @@ Nothing is changed there, but for --register. The exit code is 1 where something
     if ((client === undefined) !== (redirectUri === undefined))
       throw new UsageError('--client and --redirect-uri belong together. Give both, or none.')
     args.oneOf('client', 'register')
+    const cookie = io.env.OAUTH_DOCTOR_COOKIE || undefined
+    // What no header can hold would be told by whoever refuses to send it, with all that is in it.
+    if (cookie !== undefined && !/^[\x20-\x7e]+$/.test(cookie))
+      throw new UsageError('OAUTH_DOCTOR_COOKIE is no header. Write what stands behind Cookie: on one line.')
     const findings = await examine(io, issuer, {
-      ...{ client, redirectUri, resource: args.text('resource'), register: args.has('register') },
-      cookie: io.env.OAUTH_DOCTOR_COOKIE || undefined,
+      ...{ client, redirectUri, resource: args.text('resource'), register: args.has('register'), cookie },
     })
     const wrong = findings.some(({ level }) => level === 'error')
     await print(io, args.has('json') ? `${json({ issuer, ok: !wrong, findings }, 2)}\n` : report(findings))
@@ -65,15 +68,18 @@ async function examine(io: Io, issuer: string, options: Options): Promise<readon
 /** A whole request, where there is a client to make it. */
 async function checkClient(examination: Examination): Promise<readonly Finding[]> {
   const { client, redirectUri, register } = examination.options
+  const endpoint = text(examination, 'authorization_endpoint') ?? ''
+  // checkErrorPage has said so.
+  if (!URL.canParse(endpoint)) return []
   if (register)
-    return withRegisteredClient(examination, (registered) => checkRequest(examination, registered))
+    return withRegisteredClient(examination, (registered) => checkRequest(examination, endpoint, registered))
   if (client === undefined || redirectUri === undefined) return []
-  return checkRequest(examination, { clientId: client, redirectUri })
+  return checkRequest(examination, endpoint, { clientId: client, redirectUri })
 }
 
 function issuerOf(given: string): string {
   const url = given.includes('://') ? given : `https://${given}`
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url) || /[?#]/.test(url))
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url) || /[?#]|^https?:..[^/]*@/i.test(url))
     throw new UsageError(
       `'${given}' is no issuer. Write the public URL of the mount: https://photos.example/oauth`,
     )

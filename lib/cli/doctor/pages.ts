@@ -80,8 +80,12 @@ function checkPolicy({ url, headers }: Answer): readonly Finding[] {
 }
 
 /** Begins an authorization request as a browser would, and follows it to the login, or with a cookie to the consent page. */
-export async function checkRequest(examination: Examination, client: TryOut): Promise<readonly Finding[]> {
-  const answer = await begin(examination, client, true)
+export async function checkRequest(
+  examination: Examination,
+  endpoint: string,
+  client: TryOut,
+): Promise<readonly Finding[]> {
+  const answer = await begin(examination, endpoint, client, true)
   if (isSilence(answer)) return [error('authorize', answer.message, 'Let browsers reach it.')]
   const location = answer.headers.get('location') ?? ''
   if (answer.status !== 302 && answer.status !== 303)
@@ -92,8 +96,16 @@ export async function checkRequest(examination: Examination, client: TryOut): Pr
         'The page in a browser says what is wrong with the client or its redirect URI.',
       ),
     ]
+  if (!URL.canParse(location, answer.url))
+    return [
+      error(
+        'authorize',
+        `A request of ${client.clientId} is sent to '${location}', which is no URL.`,
+        'Give the option loginUrl a path, or a function that makes a URL.',
+      ),
+    ]
   const target = new URL(location, answer.url)
-  const withoutPkce = await begin(examination, client, false)
+  const withoutPkce = await begin(examination, endpoint, client, false)
   return [
     ...checkCookies('browser-cookie', answer, examination.issuer),
     refusesWithoutPkce(withoutPkce, client),
@@ -103,6 +115,7 @@ export async function checkRequest(examination: Examination, client: TryOut): Pr
 
 function begin(
   examination: Examination,
+  endpoint: string,
   { clientId, redirectUri }: TryOut,
   withPkce: boolean,
 ): Promise<Answer | Silence> {
@@ -110,7 +123,7 @@ function begin(
     ...{ response_type: 'code', client_id: clientId, redirect_uri: redirectUri, state: 'doctor' },
     ...(withPkce && { code_challenge: challenge(), code_challenge_method: 'S256' }),
   })
-  const url = new URL(text(examination, 'authorization_endpoint') ?? '')
+  const url = new URL(endpoint)
   for (const [name, value] of query) url.searchParams.set(name, value)
   const { probe, options } = examination
   return probe.get(url.href, cookieFor(url, examination, options.cookie))

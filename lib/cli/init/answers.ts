@@ -40,7 +40,7 @@ export async function answersOf(args: Arguments, project: Project, ask: Ask | un
   args.oneOf('issuer', 'port')
   args.oneOf('issuer', 'mount')
   const one = <Word extends string>(flag: string, question: string, words: readonly Word[], usual: Word) =>
-    choice(args.text(flag) ?? undefined, flag, words, usual, ask, question)
+    choice(args.text(flag), flag, words, usual, ask, question)
   const issuer = await issuerOf(args, ask)
   const module = await one('module', 'How is your app written', MODULES, project.module)
   const users = await one('users', 'Where does it keep who is signed in', USERS, project.users)
