@@ -30,3 +30,15 @@ export function provesKeys({
 }: Pick<Client, 'tokenEndpointAuthMethod' | 'jwksUri'>): boolean {
   return jwksUri !== undefined && BY_PUBLISHED_KEYS.includes(tokenEndpointAuthMethod)
 }
+
+/**
+ * Clients of one sector get the same `sub`. Registration has seen to it that all redirect URIs lead to one host, or are listed. A client
+ * on this computer or on a phone is a sector by itself: any other can have an address like its own. So is one that has no redirect URI, or
+ * that came by itself and can do without: only a list of the sector that has its keys in says that it belongs there.
+ */
+export function sectorOf(client: Client): string {
+  const { id, sectorIdentifierUri, redirectUris } = client
+  if (needsNoRedirect(client) && (sectorIdentifierUri === undefined || !provesKeys(client))) return id
+  const uri = sectorIdentifierUri ?? redirectUris[0]
+  return uri?.startsWith('https:') ? new URL(uri).hostname : id
+}

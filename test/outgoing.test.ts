@@ -463,12 +463,14 @@ describe('an answer to fetchJson', () => {
     ['JSON that ends too early', '{"keys":[', 'application/json'],
     ['nothing', '', 'application/json'],
     ['two documents', '{}{}', 'application/json'],
+    ['a member that comes twice', '{"SECRET":1,"SECRET":2}', 'application/json'],
+    ['33 levels', `${'['.repeat(33)}${']'.repeat(33)}`, 'application/json'],
     ['what is not UTF-8', Buffer.from('{"a":"\xff"}', 'latin1'), 'application/json'],
     ['a page', '{}', 'text/html; charset=utf-8'],
     ['a page of XML', '{}', 'application/xhtml+xml'],
   ])('%s is an error that quotes nothing', async (_, body, type) => {
     answer = (_req, res) => res.writeHead(200, { 'content-type': type }).end(body)
-    expect(await refusal(dev.fetchJson(url))).toMatch(/JSON document/)
+    expect(await refusal(dev.fetchJson(url))).toMatch(/^The URL answered with (?!.*SECRET).*(?:JSON|HTML)/)
   })
 
   test.each(['application/jwk-set+json', 'application/json; charset=utf-8', 'text/plain', undefined])(
@@ -752,6 +754,20 @@ describe('the cache of fetchJson', () => {
     expect((await outgoing.fetchJson(`${url}/0`)).cached).toBe(false)
     expect((await ask())[1]).toBe(true)
     expect((await outgoing.fetchJson(`${url}/999`)).cached).toBe(true)
+  })
+
+  test('forgets the oldest earlier where a few that are small as text fill the memory', async () => {
+    await ask()
+    const many = `[${Array.from({ length: 20_000 }, () => '{}').join()}]`
+    answer = (_req, res) => res.writeHead(200, { 'content-type': 'application/json' }).end(many)
+    for (const n of [1, 2, 3]) await outgoing.fetchJson(`${url}/many${n}`)
+    expect((await outgoing.fetchJson(url)).cached).toBe(true)
+    for (const n of [4, 5, 6, 7, 8, 9, 10]) await outgoing.fetchJson(`${url}/many${n}`)
+    expect((await outgoing.fetchJson(`${url}/many10`)).cached).toBe(true)
+    expect((await outgoing.fetchJson(`${url}/many1`)).cached).toBe(false)
+    expect((await outgoing.fetchJson(url)).cached).toBe(false)
+    // What is forgotten takes no room: the last few are there still.
+    expect((await outgoing.fetchJson(`${url}/many9`)).cached).toBe(true)
   })
 })
 

@@ -268,7 +268,7 @@ describe('a client replaces its registration', () => {
     ['a name that is a number', { client_name: 5 }, /client_name is not/],
     [
       'a sector that nobody can ask',
-      { subject_type: 'pairwise', sector_identifier_uri: 'https://127.0.0.1/s' },
+      { sector_identifier_uri: 'https://127.0.0.1/s' },
       /sector_identifier_uri cannot be fetched/,
     ],
     [

@@ -4,7 +4,14 @@ import { type DocumentSite, documentOf, startDocumentSite } from './support/docu
 import { fetch } from './support/fetch.js'
 import { decide, destination, signedIn, toConsent, VERIFIER } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
-import { CALLBACK, expectRefused, type Registered, register, registered } from './support/registration.js'
+import {
+  CALLBACK,
+  expectRefused,
+  manage,
+  type Registered,
+  register,
+  registered,
+} from './support/registration.js'
 
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
 const CLINIC = 'https://clinic.example/cb'
@@ -187,6 +194,47 @@ describe('pairwise subjects', () => {
       await register(host, pairwise({ ...listed, ...keys })),
       ...(['invalid_client_metadata', /does not list .*jwks\.json/] as const),
     )
+  })
+
+  test('one that was allowed something at its own site cannot move to another one and learn who its users are there', async () => {
+    const elsewhere = { redirect_uris: [CLINIC] }
+    const declared = {
+      ...pairwise({ redirect_uris: [CALLBACK] }),
+      grant_types: ['authorization_code', 'refresh_token'],
+    }
+    const mine = await registered(host, declared)
+    expect((await byCode(mine.client_id, CALLBACK)).sub).not.toBe(clinic)
+    const put = (client: Registered, metadata: object) =>
+      manage(client, 'PUT', { ...metadata, client_id: client.client_id })
+    for (const change of [elsewhere, { ...elsewhere, ...withDevice }, withDevice])
+      expectRefused(
+        await put(mine, { ...declared, ...change }),
+        'invalid_client_metadata',
+        /^subject_type is pairwise/,
+      )
+    expect((await put(mine, { ...declared, redirect_uris: [`${CALLBACK}2`] })).status).toBe(200)
+    // Nor by way of being public meanwhile.
+    const open = { ...declared, ...elsewhere, subject_type: 'public' }
+    const opened = await put(mine, open)
+    expect(opened.status).toBe(200)
+    expectRefused(
+      await put({ ...mine, ...opened.body }, { ...declared, ...elsewhere }),
+      ...(['invalid_client_metadata', /^subject_type cannot become pairwise/] as const),
+    )
+  })
+
+  test('nor by its document', async () => {
+    const url = site.serve(
+      '/pairwise.json',
+      documentOf({ subject_type: 'pairwise', redirect_uris: [CALLBACK] }),
+    )
+    await byCode(url, CALLBACK)
+    site.serve('/pairwise.json', documentOf({ subject_type: 'pairwise', redirect_uris: [CLINIC] }))
+    host.advance(3600)
+    const query = encode({ client_id: url, redirect_uri: CLINIC, response_type: 'code' })
+    const page = await new Agent(host).get(`${host.issuer}/authorize?${query}`)
+    expect(page.status).toBe(400)
+    expect(page.text).toContain('subject_type is pairwise')
   })
 
   test('one that has to be redirected to, and one that the host has made, share the sector', async () => {

@@ -292,6 +292,25 @@ describe('the user decides again', () => {
     )
   })
 
+  test('a page that calls allowed what was withdrawn after it was shown is shown anew, and its button approves none of that', async () => {
+    await getTokens(host, { params: { scope: 'write' } })
+    const { agent, page } = await toConsent(host, { params: both })
+    expect(page.text.indexOf('Change your things')).toBeGreaterThan(page.text.indexOf('You already allow'))
+    await getTokens(host, { params: { scope: 'openid' } })
+    await withdraw('write')
+    const again = await decide(agent, page, 'approve')
+    expect([again.status, again.location]).toEqual([409, undefined])
+    expect(again.text).toContain('You have withdrawn some of this in the meantime.')
+    expect(again.text).toContain('Change your things')
+    expect(again.text).not.toContain('You already allow')
+    expect(Object.values((await grantOf())?.access ?? {}).flat()).toEqual(['openid'])
+    // Whoever approves that page has read it.
+    expect((await decide(agent, again, 'approve')).location).toContain('code=')
+    expect(Object.values((await grantOf())?.access ?? {}).flat()).toEqual(
+      expect.arrayContaining(['read', 'write']),
+    )
+  })
+
   test('approving brings it back, for the tokens from before too', async () => {
     const tokens = await getTokens(host, { params: both })
     await withdraw('write')

@@ -23,7 +23,7 @@ import { judgedAsSeen } from './judgement.js'
 import { isOnProbation, PROBATION } from './lasting.js'
 import { identityOf, toClient, toMetadata } from './metadata.js'
 import { clientRules } from './openid-metadata.js'
-import { confirmSector } from './sector.js'
+import { confirmSector, refuseOtherSector } from './sector.js'
 import { hostMetadata, strangerMetadata } from './stranger-metadata.js'
 
 type Means = Pick<Runtime, 'settings' | 'store' | 'keys' | 'outgoing' | 'now' | 'emit'>
@@ -175,7 +175,9 @@ export class DocumentClients implements ClientDocuments {
   /** What it says of itself, and what the host has said of it, as far as that is still about the same. */
   #merged(said: ClientMetadata, kept: Client): Client {
     const metadata = { ...said, ...hostMetadata(toMetadata(kept)) }
-    return judgedAsSeen(toClient(metadata, identityOf(kept), this.#rules()), kept)
+    const client = toClient(metadata, identityOf(kept), this.#rules())
+    refuseOtherSector(kept, client)
+    return judgedAsSeen(client, kept)
   }
 
   #rules() {

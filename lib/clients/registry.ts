@@ -28,7 +28,7 @@ import { keptSecrets, newSecret, replacementSecret, sealedAnew } from './secret-
 import { confirmSector, sectorEntries } from './sector.js'
 
 /** Seconds. Two secrets are for changing one, not for good. */
-const LONGEST_OVERLAP = 90 * 86_400
+export const LONGEST_OVERLAP = 90 * 86_400
 
 /** What looking after clients takes. */
 export type ClientTools = Pick<

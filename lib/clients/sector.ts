@@ -1,6 +1,6 @@
 import { type Outgoing, OutgoingError } from '../outgoing/outgoing.js'
 import type { Client } from '../store/records.js'
-import { isVouchedFor, needsNoRedirect, provesKeys } from '../vouched.js'
+import { isVouchedFor, needsNoRedirect, provesKeys, sectorOf } from '../vouched.js'
 import { invalid } from './fields.js'
 
 type Member = Pick<
@@ -17,6 +17,22 @@ export function sectorEntries(client: Member): readonly string[] {
   if (jwksUri === undefined) return redirectUris
   if (redirectUris.length === 0) return [jwksUri]
   return needsNoRedirect(client) && provesKeys(client) ? [...redirectUris, jwksUri] : redirectUris
+}
+
+/**
+ * A client that says of itself where it belongs stays there: with what its users have allowed it at one site it would else learn who they are
+ * at another one, which never redirected them to it.
+ */
+export function refuseOtherSector(before: Client, after: Client): void {
+  if (after.subjectType !== 'pairwise') return
+  if (before.subjectType !== 'pairwise')
+    throw invalid('subject_type', 'cannot become pairwise', 'Register anew: users would be others to it.')
+  if (sectorOf(before) !== sectorOf(after))
+    throw invalid(
+      'subject_type',
+      'is pairwise, and the client would belong to another site',
+      'Register anew there.',
+    )
 }
 
 /** Whoever shares a sector shares the identities of users, so the sector has to say that this client belongs to it. */

@@ -78,6 +78,11 @@ function shownClaim(name: string) {
   return { name, description: describeClaim(name) }
 }
 
+/** The scopes that the user would allow for the first time. */
+export function newScopes(runtime: Runtime, asked: Asked, grant: Grant | undefined): readonly string[] {
+  return divide(runtime, asked, grant).fresh.map(({ name }) => name)
+}
+
 /** The scopes that the user allows by approving: all that are required, and those that were ticked. Undefined where they would allow nothing at all. */
 export function chosenScopes(
   runtime: Runtime,

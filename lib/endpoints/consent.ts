@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { AuthorizationResponse } from '../authorization/response.js'
 import { OAuthError, PageError } from '../errors.js'
 import { type PageReply, redirect } from '../http/reply.js'
@@ -7,7 +8,7 @@ import type { Client } from '../store/records.js'
 import type { Text } from '../text.js'
 import { answer, answerAfterLogin } from './answer.js'
 import { answerAgain, approve, deniedBecauseGone, deny } from './consent-answer.js'
-import { chosenScopes, consentPage } from './consent-page.js'
+import { chosenScopes, consentPage, newScopes } from './consent-page.js'
 import {
   type Approval,
   authenticationOf,
@@ -70,6 +71,14 @@ export async function decideConsent(runtime: Runtime, request: FormRequest): Pro
       notice: { key: 'consent.notice.choose' },
     })
   }
+  const { newScopes: shown, request: asked } = pending.state
+  // Withdrawn in another tab, after this page had called them allowed.
+  if (shown && newScopes(runtime, asked, grant).some((scope) => !shown.includes(scope))) {
+    return ask(runtime, request, client, pending, next, {
+      status: 409,
+      notice: { key: 'consent.notice.withdrawn' },
+    })
+  }
   const scopes = chosenScopes(runtime, pending.state.request, grant, request.parameters.all('scope'))
   if (scopes === undefined) {
     return ask(runtime, request, client, pending, next, {
@@ -100,7 +109,7 @@ export async function refuseConsent(runtime: Runtime, request: FormRequest): Pro
   )
 }
 
-/** Shows the page, and remembers whom it was shown to: nobody else's click counts. */
+/** Shows the page, and remembers whom it was shown to, and what was new on it: nobody else's click counts, and none for more than that. */
 async function ask(
   runtime: Runtime,
   request: FormRequest,
@@ -111,9 +120,13 @@ async function ask(
 ): Promise<PageReply> {
   const { id } = next.user
   const returned = returnedAt(runtime, pending)
-  if (pending.state.userId !== id || pending.state.returnedAt !== returned)
+  const { userId, returnedAt: before, newScopes: shown = [], request: asked } = pending.state
+  const fresh = newScopes(runtime, asked, next.grant)
+  const isKnown = userId === id && before === returned && isDeepStrictEqual(fresh, shown)
+  if (!isKnown)
     await note(runtime, pending, () => ({
       userId: id,
+      newScopes: fresh,
       ...(returned !== undefined && { returnedAt: returned }),
     }))
   return consentPage(runtime, request, client, pending, next, more)

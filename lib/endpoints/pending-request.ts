@@ -33,6 +33,8 @@ interface Visit {
   readonly signedOut?: boolean
   /** Who has been shown the page. */
   readonly userId?: string
+  /** The scopes that the page called new. */
+  readonly newScopes?: readonly string[]
   /** When a user first came back from the login, in milliseconds. */
   readonly returnedAt?: number
 }

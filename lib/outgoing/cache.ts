@@ -9,6 +9,8 @@ const MOST_OFTEN: Pace = { times: 20, in: 10_000 }
 const STANDS_IN = 60_000
 /** URLs that are remembered at once; the oldest are forgotten first, so memory stays bounded. */
 const MOST_URLS = 1000
+/** Bytes that their documents may take together; the oldest make room for what is new. */
+const MOST_ROOM = 16 * 1024 * 1024
 
 export interface Pace {
   readonly times: number
@@ -45,6 +47,7 @@ export class DocumentCache {
   readonly #pace: Pace
   readonly #entries = new Map<string, Entry>()
   readonly #running = new Map<string, Promise<FetchedJson>>()
+  #room = 0
 
   constructor(now: () => number, freshness: Freshness, pace = MOST_OFTEN) {
     this.#now = now
@@ -73,16 +76,19 @@ export class DocumentCache {
     entry.times++
     this.#remember(url, entry)
     if (again) entry.freshAt = now
-    const question = this.#ask(entry, ask).finally(() => this.#running.delete(url))
+    const question = this.#ask(url, entry, ask).finally(() => this.#running.delete(url))
     this.#running.set(url, question)
     return question
   }
 
-  async #ask(entry: Entry, ask: Ask): Promise<FetchedJson> {
+  async #ask(url: string, entry: Entry, ask: Ask): Promise<FetchedJson> {
     try {
-      entry.kept = await ask(entry.kept)
+      const kept = await ask(entry.kept)
+      this.#forget(url)
+      entry.kept = kept
       delete entry.failure
-      return { body: entry.kept.body, cached: false }
+      this.#remember(url, entry)
+      return { body: kept.body, cached: false }
     } catch (failure) {
       entry.failure = failure
       throw failure
@@ -102,12 +108,18 @@ export class DocumentCache {
   }
 
   #remember(url: string, entry: Entry): void {
-    this.#entries.delete(url)
+    this.#forget(url)
     this.#entries.set(url, entry)
-    if (this.#entries.size > MOST_URLS) {
-      const [oldest] = this.#entries.keys()
-      if (oldest !== undefined) this.#entries.delete(oldest)
+    this.#room += entry.kept?.weight ?? 0
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= MOST_URLS && this.#room <= MOST_ROOM) break
+      this.#forget(oldest)
     }
+  }
+
+  #forget(url: string): void {
+    this.#room -= this.#entries.get(url)?.kept?.weight ?? 0
+    this.#entries.delete(url)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import CachePolicy, { type Headers } from 'http-cache-semantics'
+import type { Received } from './json.js'
 
 /** Seconds that a document without any caching header is kept. */
 const UNSAID = 5 * 60
@@ -7,8 +8,7 @@ const UNSAID = 5 * 60
 const LONGEST = 24 * 3600_000
 
 /** A document and what HTTP says of how long it is good. */
-export interface Kept {
-  readonly body: unknown
+export interface Kept extends Received {
   readonly policy: CachePolicy
   /** Of our clock; the server's is not asked, since it may be wrong. */
   readonly checkedAt: number
@@ -28,7 +28,7 @@ export class Freshness {
     }
   }
 
-  keep(body: unknown, request: Headers, response: IncomingHttpHeaders): Kept {
+  keep({ body, weight }: Received, request: Headers, response: IncomingHttpHeaders): Kept {
     const { expires, pragma } = response
     const unsaid = expires === undefined && pragma === undefined ? `max-age=${UNSAID}` : undefined
     const said = response['cache-control'] ?? unsaid
@@ -38,7 +38,7 @@ export class Freshness {
       { status: 200, headers: headers as Headers },
       { shared: false },
     )
-    return { body, policy, checkedAt: this.#now() }
+    return { body, weight, policy, checkedAt: this.#now() }
   }
 
   /** `must-revalidate` is about stale documents only (RFC 9111 §5.2.2.2), so the policy is asked for its age and nothing else. */
@@ -53,11 +53,11 @@ export class Freshness {
   }
 
   /** The same document after a 304. */
-  confirm({ body, policy }: Kept, request: Headers, response: IncomingHttpHeaders): Kept {
+  confirm({ policy, ...received }: Kept, request: Headers, response: IncomingHttpHeaders): Kept {
     const confirmed = policy.revalidatedPolicy(
       { method: 'GET', headers: request },
       { status: 304, headers: response as Headers },
     )
-    return { body, policy: confirmed.policy, checkedAt: this.#now() }
+    return { ...received, policy: confirmed.policy, checkedAt: this.#now() }
   }
 }

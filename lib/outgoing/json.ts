@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { flawOfJson } from '../json-text.js'
 import { OutgoingError } from './outgoing.js'
 
 /** What is taken for a document: of so many bytes at most, and whether its media type has to be one of JSON. */
@@ -7,13 +8,23 @@ export interface Form {
   readonly declared: boolean
 }
 
+/** A document, and how much room it takes. */
+export interface Received {
+  readonly body: unknown
+  /** In bytes, about. Small values take far more of memory than of the text. */
+  readonly weight: number
+}
+
+/** Bytes that an object, a list or an entry of one takes, beside its text. */
+const VALUE = 64
+
 /**
  * The JSON document in an answer. Servers send JWK Sets under many media types, so what is JSON is taken as such, but where it must be
  * `declared`; HTML is a login or error page that came in its place.
  *
  * @throws OutgoingError where the answer is anything else than a whole JSON document of `size` bytes or less.
  */
-export async function receiveJson(response: IncomingMessage, { size, declared }: Form): Promise<unknown> {
+export async function receiveJson(response: IncomingMessage, { size, declared }: Form): Promise<Received> {
   const { statusCode, headers } = response
   if (statusCode !== 200)
     throw new OutgoingError(
@@ -42,11 +53,15 @@ async function read(response: IncomingMessage, size: number): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function parse(body: Buffer): unknown {
+function parse(bytes: Buffer): Received {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const body: unknown = JSON.parse(text)
+    const values = text.split(/[[{,]/).length
+    if (flawOfJson(text) === undefined) return { body, weight: bytes.length + values * VALUE }
   } catch {
     // The parser's own message quotes the document.
     throw new OutgoingError('The URL answered with something else than a JSON document in UTF-8.')
   }
+  throw new OutgoingError('The URL answered with JSON that names a member twice, or nests too deeply.')
 }

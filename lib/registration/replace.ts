@@ -5,7 +5,7 @@ import { secretsOf } from '../clients/live-secrets.js'
 import { identityOf, toClient, toMetadata } from '../clients/metadata.js'
 import { clientRules } from '../clients/openid-metadata.js'
 import { keptSecrets, type NewSecret, newSecret } from '../clients/secret-form.js'
-import { confirmSector } from '../clients/sector.js'
+import { confirmSector, refuseOtherSector } from '../clients/sector.js'
 import { hostMetadata } from '../clients/stranger-metadata.js'
 import { optional } from '../optional.js'
 import type { ClientMetadata } from '../options.js'
@@ -76,6 +76,7 @@ export async function replacement(
       'is none, and this client can prove who it is',
       'Register the public client by itself.',
     )
+  refuseOtherSector(stored, client)
   refuseWidening(stored, client, declared, brought)
   if (isSame(stored, client)) return { client: stored }
   await count()

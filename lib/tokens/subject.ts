@@ -2,7 +2,7 @@ import { createHmac, hash } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
-import { needsNoRedirect, provesKeys } from '../vouched.js'
+import { sectorOf } from '../vouched.js'
 
 /**
  * What a client gets to know as `sub`: the user's id, or, for a pairwise client, a value that clients at other sites cannot compare
@@ -30,16 +30,4 @@ export function subjectOf(settings: Pick<Settings, 'pairwiseSalt'>, client: Clie
  */
 export function sidOf({ id }: Client, session: string): string {
   return hash('sha256', `${session}\0${id}`, 'base64url').slice(0, 22)
-}
-
-/**
- * Clients of one sector get the same `sub`. Registration has seen to it that all redirect URIs lead to one host, or are listed. A client
- * on this computer or on a phone is a sector by itself: any other can have an address like its own. So is one that has no redirect URI, or
- * that came by itself and can do without: only a list of the sector that has its keys in says that it belongs there.
- */
-function sectorOf(client: Client): string {
-  const { id, sectorIdentifierUri, redirectUris } = client
-  if (needsNoRedirect(client) && (sectorIdentifierUri === undefined || !provesKeys(client))) return id
-  const uri = sectorIdentifierUri ?? redirectUris[0]
-  return uri?.startsWith('https:') ? new URL(uri).hostname : id
 }
