@@ -353,6 +353,17 @@ describe('beside other middleware', () => {
     expect((await supertest(app).post('/elsewhere')).status).toBe(403)
   })
 
+  test('a login wall behind the provider and the API keeps no client out', async () => {
+    const app = express()
+    const requireLogin: express.RequestHandler = (_req, res) => res.redirect('/login')
+    await run('login-wall', { app, oauth, requireLogin })
+    const status = async (path: string) => (await supertest(app).get(path)).status
+    const metadata = '/.well-known/oauth-authorization-server/oauth'
+    expect([await status(metadata), await status('/api/photos'), await status('/all-else')]).toEqual([
+      ...[200, 401, 302],
+    ])
+  })
+
   test('a login page keeps its opener', async () => {
     const app = express()
     await run('popups', { app, helmet })

@@ -1,4 +1,5 @@
 import { decodeJwt } from 'jose'
+import { openStore } from '../lib/store/open.js'
 import { Agent, type Form, inputValue, type Page } from './support/agent.js'
 import { assertion } from './support/assertions.js'
 import { clients, pkjKey } from './support/clients.js'
@@ -409,6 +410,16 @@ describe('oauth.grants.withdraw', () => {
     expect(await host.oauth.grants.list()).toEqual([])
     expect(told('scopes.withdrawn').map(({ by }) => by)).toEqual(Array(5).fill('host'))
     expect(told('grant.revoked')).toHaveLength(3)
+  })
+
+  test('a scope that the options do not know any more can be withdrawn, and being gone already is no error', async () => {
+    const store = openStore(':memory:', Date.now)
+    const access = { 'https://photos.example': ['retired'] }
+    await store.saveGrant({ id: 'kept', userId: 'alice', clientId: 'conf', access, createdAt: 1 })
+    const later = await startHost({ provider: { store } })
+    expect(await later.oauth.grants.withdraw({}, ['retired'])).toBe(1)
+    expect(await later.oauth.grants.withdraw({}, ['retired'])).toBe(0)
+    await later.close()
   })
 
   test.each([

@@ -10,7 +10,12 @@ export type RegisteredClient = ClientMetadata &
     readonly client_id_issued_at?: number
   }
 
-type ChangedMetadata = Omit<ClientMetadata, 'client_id' | 'client_secret'>
+/** A member that is there and undefined gets its default again. */
+type ChangedMetadata = {
+  readonly [Name in Exclude<keyof ClientMetadata, 'client_id' | 'client_secret'>]?:
+    | ClientMetadata[Name]
+    | undefined
+}
 
 /** What `rotateSecret` answers. */
 export interface RotatedSecret {

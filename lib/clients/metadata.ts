@@ -1,6 +1,6 @@
 import { GRANT_TYPES } from '../grant-types.js'
 import { optional } from '../optional.js'
-import type { ClientMetadata, StaticClient } from '../options.js'
+import type { ClientMetadata } from '../options.js'
 import { isScopeToken } from '../scopes.js'
 import type { Client } from '../store/records.js'
 import { suggestion } from '../suggestion.js'
@@ -190,7 +190,7 @@ export function toMetadata(client: Client): ClientMetadata & { client_id: string
   }
 }
 
-export function refuseUnknownFields(metadata: ClientMetadata | StaticClient): void {
+export function refuseUnknownFields(metadata: object): void {
   if (typeof metadata !== 'object' || metadata === null || Symbol.iterator in metadata) {
     throw invalid('metadata', 'is not an object', "Write { client_name: '...', redirect_uris: ['...'] }.")
   }

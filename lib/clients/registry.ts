@@ -36,7 +36,6 @@ export type ClientTools = Pick<
   'settings' | 'store' | 'clients' | 'sealer' | 'outgoing' | 'now' | 'emit'
 > & { readonly keys: Pick<Runtime['keys'], 'algs'> }
 
-type Changes = Parameters<Clients['update']>[1]
 type ChangedBy = ProviderEvents['client.changed'][0]['by']
 
 /** The clients of the option `clients` and those in the store. */
@@ -95,15 +94,16 @@ export class ClientRegistry implements Clients {
     return listRegistered([], await store.listClients({ ownerId }))
   }
 
-  async update(clientId: string, changes: Changes): Promise<RegisteredClient> {
+  async update(clientId: string, changes: Parameters<Clients['update']>[1]): Promise<RegisteredClient> {
     refuseUnknownFields(changes)
     if ('client_id' in changes) throw invalid('client_id', 'cannot be changed', 'Leave it out.')
     if ('client_secret' in changes) throw invalid('client_secret', 'is changed by rotateSecret', 'Call that.')
-    return this.amend(clientId, () => changes)
+    // Whoever reads a member that is undefined finds what there is where it is left out.
+    return this.amend(clientId, () => changes as ClientMetadata)
   }
 
   /** The same where the changes depend on what there is. Nothing is written or told where nothing differs. */
-  async amend(clientId: string, changesOf: (stored: Client) => Changes): Promise<RegisteredClient> {
+  async amend(clientId: string, changesOf: (stored: Client) => ClientMetadata): Promise<RegisteredClient> {
     const { before, after } = await this.#change(clientId, async (stored) => {
       const updated = await this.#updated(stored, changesOf(stored))
       return isDeepStrictEqual(updated, stored) ? stored : updated

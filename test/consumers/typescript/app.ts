@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import express from 'express'
 import {
+  type Audit,
   type Awaitable,
   type Clients,
   type ErrorCode,
@@ -9,6 +10,7 @@ import {
   type Middleware,
   OAuthError,
   type OAuthErrorDetails,
+  type OAuthProvider,
   type OAuthProviderOptions,
   oauthProvider,
   type ProviderEmitter,
@@ -16,6 +18,7 @@ import {
   type SigningKeys,
   type SqliteDatabase,
   type TokenAuth,
+  toolCalls,
 } from 'express-oauth-provider'
 import session from 'express-session'
 import { connectPrintShop, printShop } from '../flow.cjs'
@@ -76,7 +79,7 @@ export const clients: Clients = {
   create: async (metadata) => ({ ...metadata, client_id: 'stub' }),
   get: async () => undefined,
   list: async () => [],
-  update: async (client_id, changes) => ({ ...changes, client_id }),
+  update: async (client_id) => ({ client_id }),
   rotateSecret: async (client_id) => ({ client_id, client_secret: 'stub' }),
   delete: async () => false,
 }
@@ -122,6 +125,14 @@ export function watch(events: ProviderEmitter, guard: Middleware): Middleware {
   const details: OAuthErrorDetails = { reason: 'mine' }
   events.on('warning', () => console.log(new OAuthError('server_error', 'No.', details).toJSON()))
   return guard
+}
+
+// What the README shows of values that may be missing, under exactOptionalPropertyTypes too.
+export async function page(audit: Audit, made: Clients, guard: OAuthProvider['requireToken']) {
+  const entries = await audit.list({ clientId: 'shop' })
+  await audit.list({ before: entries.at(-1)?.id })
+  await made.update('shop', { scope: undefined, grant_types: undefined, 'client_name#de': 'Laden' })
+  return guard((req) => (toolCalls(req).includes('delete') ? 'photos photos:delete' : 'photos'))
 }
 
 export const caller: express.RequestHandler = (req) => {
