@@ -36,7 +36,7 @@ function schemaOf(file: string) {
 test('a file of version 1 works after opening: its client, its grant and its tokens, and all that is new', async () => {
   let time = at
   const host = await startHost({
-    provider: (own) => ({ store: makeFile('works.db', own), clock: () => time, keys: undefined }),
+    provider: (own) => ({ store: makeFile('works.db', own), clock: () => time, keys: undefined as never }),
   })
   const { oauth } = host
   expect((await callApi(host, '/api/write', tokens.access_token)).status).toBe(200)
