@@ -39,7 +39,8 @@ export interface Grants {
   /**
    * Takes scopes out of grants: one, by its id, or all that a filter finds; `{}` finds every grant. Every token that hangs on one of them, and every
    * code, is without these scopes at once, until the user allows them again. A grant of which no scope is left ends altogether. Answers how many
-   * grants had one of them.
+   * grants had one of them. A scope that is no longer among the option `scopes` can be withdrawn too, so no name is refused as unknown: 0 says that
+   * no grant had it.
    *
    * @throws ConfigurationError for a member of the filter that is unknown, or there and no id, and for what is no list of scopes, or an empty one.
    */

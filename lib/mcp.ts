@@ -1,7 +1,7 @@
 import { ConfigurationError } from './errors.js'
 import type { McpOptions, ResourceOptions } from './options.js'
 import { knownScopes, type Scope } from './scopes.js'
-import { aBoolean, anObject, describe, refuseUnknown } from './validation.js'
+import { anObject, describe, refuseUnknown } from './validation.js'
 
 /** What the option `mcp` comes to. */
 export interface McpSettings {
@@ -11,14 +11,16 @@ export interface McpSettings {
   readonly scopes: readonly string[] | undefined
 }
 
+const EITHER = "Pass true or false, or an object: { resource: '/mcp', scopes: ['photos'] }."
+
 /** Undefined where the option is off. */
 export function resolveMcp(
   given: boolean | McpOptions | undefined,
   { origin, scopes }: { readonly origin: string; readonly scopes: ReadonlyMap<string, Scope> },
 ): McpSettings | undefined {
-  if (typeof given !== 'object')
-    return aBoolean('mcp', given) ? { resource: undefined, scopes: undefined } : undefined
-  refuseUnknown('mcp.', anObject('mcp', given), ['resource', 'scopes'])
+  if (given === undefined || typeof given === 'boolean')
+    return given ? { resource: undefined, scopes: undefined } : undefined
+  refuseUnknown('mcp.', anObject('mcp', given, EITHER), ['resource', 'scopes'])
   const named = given.scopes && knownScopes('mcp.scopes', given.scopes, scopes)
   const { resource = named && '/mcp' } = given
   return { resource: resource === undefined ? undefined : resourceUrl(resource, origin), scopes: named }

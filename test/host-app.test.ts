@@ -3,8 +3,8 @@ import { createServer, request as httpRequest } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import cors from 'cors'
 import csurf from 'csurf'
-import express5, { type ErrorRequestHandler, type Express } from 'express'
-import session, { MemoryStore } from 'express-session'
+import express5, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import session, { type CookieOptions, MemoryStore } from 'express-session'
 import express4 from 'express4'
 import helmet from 'helmet'
 import { type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
@@ -498,6 +498,84 @@ describe('mistakes that nobody would see', () => {
     ])
     expect(JSON.stringify(host.events)).not.toContain('4711')
     await host.close()
+  })
+})
+
+describe('a session with which nobody stays signed in is warned of, once, with the cure', () => {
+  const sessionWith = (cookie: CookieOptions) =>
+    session({ secret: 'test', resave: false, saveUninitialized: false, name: 'host', cookie })
+  const https = { issuer: 'https://photos.example/oauth' }
+  const none: RequestHandler = (_req, _res, next) => next()
+
+  async function warnings(options: HostOptions, proto?: string): Promise<unknown[]> {
+    // What the host has by itself.
+    const host = await startHost({
+      ...options,
+      provider: { currentUser: undefined as never, ...options.provider },
+    })
+    host.app.use(sessionWith({}))
+    const [, query] = authorizeUrl(host).split('?')
+    const headers = proto === undefined ? {} : { 'x-forwarded-proto': proto }
+    for (let time = 0; time < 2; time++)
+      await fetch(`${host.origin}/oauth/authorize?${query}`, { headers, redirect: 'manual' })
+    await host.close()
+    return host.events.filter(({ name }) => name === 'warning').map(({ event }) => event)
+  }
+
+  test.each<[string, HostOptions, string | undefined, string, RegExp]>([
+    [
+      ...(['a session behind the provider', { session: none }, undefined, 'session_missing'] as const),
+      /app\.use\(session\(\{ \.\.\. \}\)\) before app\.use\('\/oauth', oauth\)/,
+    ],
+    [
+      'a Secure cookie behind a proxy that Express does not trust',
+      { session: sessionWith({ secure: true }), provider: https },
+      ...(['https', 'session_cookie_unset', /app\.set\('trust proxy', 1\), and let the proxy send/] as const),
+    ],
+    [
+      'a Secure cookie where there is no https',
+      { session: sessionWith({ secure: true }) },
+      ...([undefined, 'session_cookie_unset', /cookie: \{ secure: 'auto' \}/] as const),
+    ],
+    [
+      'the same with cookie-session',
+      {
+        session: (req, _res, next) =>
+          next(void Object.assign(req, { session: {}, sessionOptions: { secure: true } })),
+      },
+      ...([undefined, 'session_cookie_unset', /cookie is not set/] as const),
+    ],
+    [
+      'SameSite=Strict',
+      { session: sessionWith({ sameSite: 'strict' }) },
+      ...([undefined, 'session_cookie_strict', /cookie: \{ sameSite: 'lax' \}/] as const),
+    ],
+  ])('%s', async (_, options, proto, code, message) => {
+    expect(await warnings(options, proto)).toEqual([{ code, message: expect.stringMatching(message) }])
+  })
+
+  test.each<[string, HostOptions, string | undefined]>([
+    [
+      'a Secure cookie behind a proxy that Express trusts',
+      {
+        session: sessionWith({ secure: true, sameSite: 'lax' }),
+        beforeSession: (app) => void app.set('trust proxy', 1),
+        provider: https,
+      },
+      'https',
+    ],
+    [
+      'a cookie that is Secure where the scheme is https',
+      { session: sessionWith({ secure: 'auto' }) },
+      undefined,
+    ],
+    [
+      'users who are known by something else, as the page with the form says what it needs',
+      { session: none, provider: { currentUser: () => undefined } },
+      undefined,
+    ],
+  ])('and not: %s', async (_, options, proto) => {
+    expect(await warnings(options, proto)).toEqual([])
   })
 })
 

@@ -309,7 +309,10 @@ test('what cannot be an endpoint of this host is refused at start, by its name',
     await expect(make({ resource })).rejects.toThrow(/^oauthProvider: mcp\.resource is/)
   await expect(make({ scopes: ['raed'] })).rejects.toThrow(/mcp\.scopes.*'read'/)
   await expect(make({ resources: '/mcp' })).rejects.toThrow(/mcp\.resources.*resource/)
-  await expect(make('/mcp')).rejects.toThrow(/mcp/)
+  for (const given of ['/mcp', 'yes', null, []])
+    await expect(make(given)).rejects.toThrow(
+      / mcp is .*\. Pass true or false, or an object: \{ resource: '\/mcp'/,
+    )
 })
 
 describe('a guard that is told what each request needs', () => {

@@ -29,6 +29,7 @@ export async function asking<T>({ stdin, stderr, signal }: Io, task: (ask: Ask) 
 /** Whether a person says yes, or `--yes` did. @throws UsageError where nobody can be asked. */
 export async function confirmed(io: Io, yes: boolean, question: string): Promise<boolean> {
   if (yes) return true
-  if (!canAsk(io)) throw new UsageError(`${question} Nobody can be asked here: add --yes.`)
+  if (!canAsk(io))
+    throw new UsageError(`Nobody can be asked here. Add --yes if the answer is yes: ${question}`)
   return asking(io, async (ask) => /^y(es)?$/i.test(await ask(`${question} [y/N] `)))
 }

@@ -55,7 +55,8 @@ In CSV a field that a spreadsheet would take for a formula begins with an apostr
   async run(args, io) {
     args.oneOf('json', 'format')
     const name = args.has('json') ? 'json' : (args.text('format') ?? 'jsonl')
-    const format = name === 'json' && !args.has('json') ? undefined : FORMATS[name]
+    const isKnown = Object.hasOwn(FORMATS, name) && (name !== 'json' || args.has('json'))
+    const format = isKnown ? FORMATS[name] : undefined
     if (format === undefined) throw new UsageError(`--format '${name}' is not known. Write csv or jsonl.`)
     const filter = auditFilter(args, io)
     await withStore(args, io, async (store) => {

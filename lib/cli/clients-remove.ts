@@ -2,10 +2,10 @@ import { confirmed } from './ask.js'
 import { noSuchClient } from './client-view.js'
 import { defineCommand, STORE_FLAG, YES_FLAG } from './command.js'
 import { Failure } from './failure.js'
-import { countedGrants } from './grants-list.js'
+import { countedGrants, countedUsers } from './grants-list.js'
 import { asHost, HOST_FLAGS } from './host.js'
 import { print } from './io.js'
-import { grantPages } from './pages.js'
+import { countGrants } from './pages.js'
 import { withStore } from './store.js'
 import { json, visible } from './terminal.js'
 
@@ -20,9 +20,8 @@ export const clientsRemove = defineCommand({
     await withStore(args, io, async (store) => {
       const client = await store.findClient(id)
       if (client === undefined) throw noSuchClient(id)
-      let grants = 0
-      for await (const page of grantPages(store, io, { clientId: id })) grants += page.length
-      const question = `Delete '${visible(client.name)}' (${visible(id)}), and end the access that ${grants === 1 ? '1 user' : `${grants} users`} allowed it?`
+      const grants = await countGrants(store, io, { clientId: id })
+      const question = `Delete '${visible(client.name)}' (${visible(id)}), and end the access that ${countedUsers(grants)} allowed it?`
       if (!(await confirmed(io, args.has('yes'), question)))
         throw new Failure('not_confirmed', 'Nothing was deleted.')
       if (!(await asHost(store, args, io, ({ clients }) => clients.delete(id)))) throw noSuchClient(id)

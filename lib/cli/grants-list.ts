@@ -42,6 +42,11 @@ export function countedGrants(grants: number): string {
   return grants === 1 ? '1 grant' : `${grants} grants`
 }
 
+/** Who allowed one client something, in words. */
+export function countedUsers(users: number): string {
+  return users === 1 ? '1 user' : `${users} users`
+}
+
 function scopesOf({ access }: Grant): readonly string[] {
   return [...new Set(Object.values(access).flat())]
 }

@@ -8,7 +8,7 @@ import { Failure, UsageError } from './failure.js'
 import { countedGrants } from './grants-list.js'
 import { asHost, HOST_FLAGS } from './host.js'
 import { type Io, print } from './io.js'
-import { grantPages } from './pages.js'
+import { countGrants } from './pages.js'
 import { withStore } from './store.js'
 import { json, visible } from './terminal.js'
 
@@ -80,8 +80,7 @@ function scopesOf(args: Arguments): readonly string[] | undefined {
 async function confirm(store: Store, args: Arguments, io: Io, target: Target): Promise<void> {
   const { id, userId, clientId } = target
   if (id !== undefined || args.has('yes')) return
-  let grants = 0
-  for await (const page of grantPages(store, io, target)) grants += page.length
+  const grants = await countGrants(store, io, target)
   if (grants === 0) throw nothing(target, scopesOf(args))
   const scopes = scopesOf(args)
   const what = scopes === undefined ? 'End' : `Take ${visible(scopes.join(' '))} out of`

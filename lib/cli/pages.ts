@@ -42,6 +42,13 @@ export function auditPages(
   )
 }
 
+/** How many grants a filter finds; of a client that is how many users, since each has one grant for it. */
+export async function countGrants(store: Store, io: Io, filter: GrantFilter): Promise<number> {
+  let count = 0
+  for await (const page of grantPages(store, io, filter)) count += page.length
+  return count
+}
+
 /** All of them in one list. */
 export async function all<Row>(pages: AsyncIterable<readonly Row[]>): Promise<readonly Row[]> {
   const rows: Row[] = []

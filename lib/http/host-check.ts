@@ -2,7 +2,19 @@ import type { Request } from 'express'
 import type { Emit } from '../events.js'
 import type { Middleware } from '../middleware.js'
 import type { Settings } from '../settings.js'
+import { defaultCurrentUser } from '../users.js'
 import { pagesHidingDetails } from './hidden-details.js'
+
+/** The session of the host, and its cookie as express-session and cookie-session have it. */
+interface HostSession {
+  readonly session?: { readonly cookie?: SessionCookie } | null
+  readonly sessionOptions?: SessionCookie
+}
+
+interface SessionCookie {
+  readonly secure?: unknown
+  readonly sameSite?: unknown
+}
 
 /** Looks at the settings, and at requests, for what the host has set up in a way that cannot work, and says each thing once, with its cure. */
 export class HostCheck {
@@ -45,6 +57,7 @@ export class HostCheck {
         `A CSRF middleware of yours runs before the provider. It refuses POST ${mount}/token and the consent form with 403, since they have no token of yours. Mount the provider between the session and it: app.use('${mount || '/'}', oauth) before app.use(csurf()). The provider guards its own forms.`,
       )
     }
+    if (req.path === '/authorize') this.#checkSession(req)
   }
 
   /** The host takes the handler for its root, and will mount it. */
@@ -69,6 +82,32 @@ export class HostCheck {
       'mount_differs_from_issuer',
       `The router is mounted at '${baseUrl || '/'}', but the path of the issuer ${issuer} is '${mount || '/'}'. Mount it there: app.use('${mount || '/'}', oauth). If a proxy strips the path on the way, all is well.`,
     )
+  }
+
+  /** What keeps users from being known when they come back from the login, which would send them round. */
+  #checkSession(req: Request): void {
+    const { currentUser, mount, issuer } = this.#settings
+    const { session, sessionOptions } = req as HostSession
+    if (session === undefined || session === null) {
+      // Where users are known by something else, the page with the form is the first to need one, and says so.
+      if (currentUser !== defaultCurrentUser) return
+      this.#warn(
+        'session_missing',
+        `A browser came to ${mount}/authorize, and there is no req.session: nobody counts as signed in, and nobody can approve. Mount your session middleware before the provider: app.use(session({ ... })) before app.use('${mount || '/'}', oauth). If it is there already, the path of its cookie does not cover ${mount || '/'}, or its store is out of reach.`,
+      )
+      return
+    }
+    const { secure, sameSite } = session.cookie ?? sessionOptions ?? {}
+    if (secure === true && !req.secure)
+      this.#warn(
+        'session_cookie_unset',
+        `Your session cookie is Secure, and Express takes the requests of browsers for http: then the cookie is not set, and nobody stays signed in. ${issuer.startsWith('https:') ? "Behind a proxy that ends TLS: app.set('trust proxy', 1), and let the proxy send X-Forwarded-Proto." : "The issuer is http, so leave secure out, or let the scheme decide: session({ cookie: { secure: 'auto' } })."}`,
+      )
+    if (sameSite === true || sameSite === 'strict')
+      this.#warn(
+        'session_cookie_strict',
+        `Your session cookie is SameSite=Strict: browsers leave it out when the site of a client sends them to ${mount}/authorize, so users who are signed in have to sign in again, each time. Set sameSite to lax: session({ cookie: { sameSite: 'lax' } }).`,
+      )
   }
 
   #warn(code: string, message: string): void {

@@ -174,6 +174,7 @@ test.each([
   [['audit', 'list', '--event', 'grant.revokd'], /Did you mean grant.revoked/],
   [['audit', 'list', '--limit', '0'], /--limit '0' is no number/],
   [['audit', 'export', '--format', 'xml'], /Write csv or jsonl/],
+  [['audit', 'export', '--format', 'constructor'], /Write csv or jsonl/],
   [['audit', 'export', '--format', 'json'], /Write csv or jsonl/],
   [['audit', 'export', '--format', 'csv', '--json'], /exclude each other/],
 ])('%j is wrong usage', async (argv, message) => {

@@ -331,7 +331,7 @@ describe('clients update', () => {
     const form = { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: VERIFIER }
     const { body } = await sendForm(host, '/token', basic(id, secret), form)
     expect((await callApi(host, '/api/read', body.access_token as string)).status).toBe(200)
-    expect(await line.json(['clients', 'update', id, '--disable'])).toMatchObject({ disabled: true })
+    expect(await line.json(['clients', 'update', id, '--disable', '--yes'])).toMatchObject({ disabled: true })
     expect((await callApi(host, '/api/read', body.access_token as string)).status).toBe(401)
     expect(await line.json(['clients', 'update', id, '--enable', '--verify'])).toMatchObject({
       disabled: false,
@@ -340,6 +340,32 @@ describe('clients update', () => {
     expect((await callApi(host, '/api/read', body.access_token as string)).status).toBe(401)
     expect((await getCode(host, { client: id })).code).toBeDefined()
     expect(await line.json(['clients', 'update', id, '--unverify'])).toMatchObject({ verified: false })
+  })
+
+  test('--disable asks, and says whose access ends for good; anything but yes leaves all as it is', async () => {
+    const { client_id: id, client_secret: secret = '' } = await add('--name', 'Old shop')
+    const { code } = await getCode(host, { client: id })
+    const form = { grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: VERIFIER }
+    const { body } = await sendForm(host, '/token', basic(id, secret), form)
+    const status = async () => (await callApi(host, '/api/read', body.access_token as string)).status
+    const update = ['clients', 'update', id, '--disable', '--name', 'Closed']
+    const silent = await line.run(update)
+    expect(silent).toMatchObject({ code: 2, stdout: '' })
+    expect(silent.stderr).toMatch(/^Error: Nobody can be asked here\. Add --yes if the answer is yes: Block /)
+    const no = await line.run(update, { typed: ['n'] })
+    expect(no).toMatchObject({ code: 1, stdout: '' })
+    expect(no.stderr).toMatch(
+      /Block 'Old shop' \(.*\), and end the access that 1 user allowed it\? Unblocking it does not bring that back\. \[y\/N\]/,
+    )
+    expect([await status(), (await host.oauth.clients.get(id))?.client_name]).toEqual([200, 'Old shop'])
+    expect(await line.run(update, { typed: ['y'] })).toMatchObject({
+      code: 0,
+      stdout:
+        'Changed: client_name, blocked. The access of 1 user has ended, and --enable does not bring it back.\n',
+    })
+    expect(await status()).toBe(401)
+    const again = await line.run(['clients', 'update', id, '--disable', '--yes'])
+    expect(again.stdout).toBe('Changed: blocked.\n')
   })
 
   test('--skip-consent is taken back by --ask-consent', async () => {
@@ -385,7 +411,11 @@ describe('clients rotate-secret', () => {
   test.each([
     [['clients', 'rotate-secret', 'the-app'], 1, /it has no secret/],
     [['clients', 'rotate-secret', 'chosen', '--overlap', 'long'], 2, /--overlap 'long' is no length of time/],
-    [['clients', 'rotate-secret', 'chosen', '--overlap', '91d'], 1, /overlap/],
+    [
+      ['clients', 'rotate-secret', 'chosen', '--overlap', '100d'],
+      2,
+      /--overlap is at most 90d, and 100d is more/,
+    ],
     [['clients', 'rotate-secret', 'conf'], 1, /no client 'conf' in this store/],
   ])('%j ends with %i', async (argv, code, message) => {
     expect(await line.run(argv)).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) })
@@ -413,7 +443,7 @@ describe('clients remove', () => {
     const { client_id: id } = await add()
     expect(await line.run(['clients', 'remove', id])).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/add --yes/),
+      stderr: expect.stringMatching(/Add --yes/),
     })
     expect(await host.oauth.clients.get(id)).toBeDefined()
     expect(await line.json(['clients', 'remove', id, '--yes'])).toEqual({

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import cors from 'cors'
 import csurf from 'csurf'
-import express, { type Express } from 'express'
+import express, { type Express, type Request, type Response } from 'express'
 import session from 'express-session'
 import helmet from 'helmet'
 import type { Finding } from '../../lib/cli/doctor/finding.js'
@@ -17,6 +17,7 @@ interface Report {
   readonly issuer: string
   readonly ok: boolean
   readonly findings: readonly Finding[]
+  readonly unseen: readonly string[]
 }
 
 async function examine(argv: readonly string[], env: Record<string, string> = {}) {
@@ -32,6 +33,13 @@ async function withHost(options: HostOptions, look: (host: Host) => Promise<void
   } finally {
     await host.close()
   }
+}
+
+/** That of a browser in which Alice is signed in. */
+async function cookieOf({ origin }: Host): Promise<string> {
+  const body = new URLSearchParams({ user: 'alice' })
+  const { headers } = await fetch(`${origin}/login`, { method: 'POST', body, redirect: 'manual' })
+  return headers.getSetCookie()[0]?.split(';')[0] ?? ''
 }
 
 /** A host whose session cookie has what a session cookie should have. */
@@ -68,7 +76,7 @@ describe('a provider that is set up well', () => {
     expect(new Set(findings.map(({ check }) => check))).toEqual(
       new Set([
         ...['discovery', 'issuer', 'pkce', 'iss', 'keys', 'cors', 'token', 'authorize', 'csp', 'cache'],
-        ...['resource', 'registration', 'browser-cookie', 'login'],
+        ...['session', 'resource', 'registration', 'browser-cookie', 'login'],
       ]),
     )
   })
@@ -87,12 +95,7 @@ describe('a provider that is set up well', () => {
   })
 
   test('shows the consent page to the cookie of somebody who is signed in', async () => {
-    const signedIn = await fetch(`${host.origin}/login`, {
-      method: 'POST',
-      body: new URLSearchParams({ user: 'alice' }),
-      redirect: 'manual',
-    })
-    const cookie = signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    const cookie = await cookieOf(host)
     const flags = ['--client', 'conf', '--redirect-uri', 'https://rp.example/cb']
     const { bad, findings } = await examine([host.issuer, ...flags], { OAUTH_DOCTOR_COOKIE: cookie })
     expect(bad).toEqual([])
@@ -104,7 +107,14 @@ describe('a provider that is set up well', () => {
     const { findings: stranger } = await examine([host.issuer, ...flags], {
       OAUTH_DOCTOR_COOKIE: 'host=nobody',
     })
-    expect(stranger).toContainEqual(expect.objectContaining({ check: 'login', level: 'ok' }))
+    expect(stranger).toContainEqual({
+      level: 'error',
+      check: 'session',
+      message: `At ${host.issuer}/authorize nobody is signed in with the cookie of OAUTH_DOCTOR_COOKIE, so nobody can approve there.`,
+      cure: expect.stringMatching(
+        /mount the session before the provider; .*'trust proxy', 1.*; let currentUser read what your login/,
+      ),
+    })
   })
 
   test('a redirect URI that is not registered is told with what the page says', async () => {
@@ -117,7 +127,7 @@ describe('a provider that is set up well', () => {
     ])
     expect(code).toBe(1)
     expect(bad).toHaveLength(1)
-    expect(bad[0]?.message).toMatch(/^A request of conf gets 400: ./)
+    expect(bad[0]?.message).toMatch(/^A request of the client conf gets 400: ./)
   })
 
   test('a client that may leave PKCE out is told as one to look at', async () => {
@@ -138,11 +148,34 @@ describe('a provider that is set up well', () => {
     expect((await examine([`${host.issuer}/`])).issuer).toBe(host.issuer)
   })
 
-  test('people read a line for each thing, and the sum', async () => {
+  test('people read a line for each thing, the sum, and what was not looked at', async () => {
     const { code, stdout } = await line.run(['doctor', host.issuer])
     expect(code).toBe(0)
     expect(stdout).toMatch(/^ok {5}The metadata is at http:/)
-    expect(stdout).toMatch(/\n\nAll is well\.\n$/)
+    expect(stdout).toMatch(
+      /\n\nNothing wrong was found, but not all was looked at\.\nNot looked at: The way .* --register\.\nNot looked at: The consent page, .* OAUTH_DOCTOR_COOKIE .*\n$/,
+    )
+    const { unseen } = await examine([host.issuer, '--register'])
+    expect(unseen).toEqual([expect.stringMatching(/^The consent page, and whether your session is known/)])
+  })
+
+  test('all is well only where the doctor got to the consent page', async () => {
+    const env = { OAUTH_DOCTOR_COOKIE: await cookieOf(host) }
+    const client = ['--client', 'conf', '--redirect-uri', 'https://rp.example/cb']
+    const { stdout } = await line.run(['doctor', host.issuer, ...client], { env })
+    expect(stdout).toMatch(/\nok {5}The consent page is shown[\s\S]*\n\nAll is well\.\n$/)
+  })
+
+  test('without a client the cookie is tried at the page for users', async () => {
+    const known = await examine([host.issuer], { OAUTH_DOCTOR_COOKIE: await cookieOf(host) })
+    expect(known.findings).toContainEqual(
+      expect.objectContaining({ level: 'ok', message: 'The browser with this cookie is signed in' }),
+    )
+    const { code, bad } = await examine([host.issuer], { OAUTH_DOCTOR_COOKIE: 'host=nobody' })
+    expect([code, bad.map(({ message }) => message)]).toEqual([
+      1,
+      [expect.stringContaining('/oauth/authorized-applications nobody is signed in')],
+    ])
   })
 })
 
@@ -168,13 +201,6 @@ describe('what is set up wrong is named, with its cure', () => {
       'body-parser',
       /did not arrive/,
       /made something else of it/,
-    ],
-    [
-      'a mount elsewhere',
-      { mountAt: '/elsewhere' },
-      'discovery',
-      /answers 404/,
-      /app\.use\('\/oauth', oauth\)/,
     ],
     [
       'a login wall before the provider',
@@ -240,7 +266,7 @@ describe('what is set up wrong is named, with its cure', () => {
       level: 'error',
       check: 'discovery',
       message: `${host.origin}/.well-known/oauth-authorization-server/deep/oauth answers 404.`,
-      cure: 'Serve the documents of the root: app.use(oauth.wellKnown), before anything that answers all paths.',
+      cure: 'Serve the documents of the root: app.use(oauth.wellKnown), before anything that answers all paths; or let the proxy pass this path.',
     })
   })
 
@@ -248,21 +274,129 @@ describe('what is set up wrong is named, with its cure', () => {
     [
       'https where the app says http',
       (origin) => `${origin.replace('http:', 'https:')}/oauth`,
-      /behind a proxy that ends TLS/,
+      /Ask about that one: .* doctor https:.* If there is no https, set the option issuer to http:/,
     ],
     ['another host', () => 'https://auth.example/oauth', /never taken from the header Host/],
-    ['another path', (origin) => `${origin}/other`, /path at which the router is mounted/],
+    ['another path', (origin) => `${origin}/other`, /or mount it at the other: app\.use\('\/other', oauth\)/],
   ])('an issuer that is not where it says: %s', async (_, issuer, cure) => {
     await withHost(
       { session: LAX, provider: (origin) => ({ issuer: issuer(origin) }), mountAt: '/oauth' },
       async ({ origin }) => {
         const { code, bad } = await examine([`${origin}/oauth`])
         expect(code).toBe(1)
-        const found = bad.find(({ check }) => check === 'issuer')
-        expect(found?.message).toBe(`The metadata at ${origin}/oauth names the issuer ${issuer(origin)}.`)
-        expect(found?.cure).toMatch(cure)
+        expect(bad).toEqual([
+          {
+            level: 'error',
+            check: 'issuer',
+            message: `The metadata at ${origin}/oauth names the issuer ${issuer(origin)}.`,
+            cure: expect.stringMatching(cure),
+          },
+        ])
       },
     )
+  })
+
+  test('a mount elsewhere is one finding, and all that follows from it is none', async () => {
+    await withHost({ session: LAX, mountAt: '/elsewhere', listen: true }, async ({ issuer }) => {
+      const { code, findings, unseen } = await examine([issuer])
+      expect([code, unseen]).toEqual([1, ['All else. Mend this first.']])
+      expect(findings).toEqual([
+        {
+          level: 'error',
+          check: 'discovery',
+          message: `${issuer}/.well-known/oauth-authorization-server answers 404.`,
+          cure: expect.stringMatching(/app\.use\('\/oauth', oauth\)\. Behind a proxy, let it pass this path/),
+        },
+      ])
+    })
+  })
+
+  test.each([
+    ['redirects to /login', (_req: Request, res: Response) => res.redirect('/login')],
+    ['answers 401', (_req: Request, res: Response) => void res.sendStatus(401)],
+  ])('a login wall before the provider is called one: %s', async (said, wall) => {
+    await withHost({ session: LAX, before: (app) => void app.use(wall) }, async ({ issuer }) => {
+      const { findings } = await examine([issuer])
+      expect(findings).toEqual([
+        {
+          level: 'error',
+          check: 'discovery',
+          message: `${issuer}/.well-known/oauth-authorization-server ${said}.`,
+          cure: expect.stringMatching(/login wall\. Mount the provider, .* and your API before it/),
+        },
+      ])
+    })
+  })
+
+  test('a login wall between the provider and oauth.wellKnown is, too', async () => {
+    const wall = (app: Express) =>
+      void app.use((req, res, next) =>
+        req.path.startsWith('/.well-known') ? res.redirect('/login') : next(),
+      )
+    await withHost({ session: LAX, before: wall }, async ({ issuer }) => {
+      const { bad } = await examine([issuer])
+      expect(bad.map(({ cure }) => cure).slice(0, 2)).toEqual([
+        expect.stringMatching(/login wall/),
+        expect.stringMatching(/login wall/),
+      ])
+    })
+  })
+
+  test('a redirect to another host that keeps the path is no login wall', async () => {
+    const away = (app: Express) =>
+      void app.use((req, res) => res.redirect(`https://www.photos.example${req.path}`))
+    await withHost({ session: LAX, before: away }, async ({ issuer }) => {
+      const { bad } = await examine([issuer])
+      expect(bad.map(({ cure }) => cure)).toEqual([expect.stringMatching(/^Clients follow no redirect/)])
+    })
+  })
+
+  test('no session before the provider', async () => {
+    await withHost({ session: (_req, _res, next) => next() }, async ({ issuer }) => {
+      const { code, bad } = await examine([issuer])
+      expect(code).toBe(1)
+      expect(bad).toEqual([
+        {
+          level: 'error',
+          check: 'session',
+          message: expect.stringMatching(/authorized-applications answers 500: the page for users cannot/),
+          cure: expect.stringMatching(/^Mount your session middleware before the provider/),
+        },
+      ])
+    })
+  })
+
+  test('a session cookie that is SameSite=Strict', async () => {
+    const cookie = { sameSite: 'strict' } as const
+    const strict = session({ secret: 'test', resave: false, saveUninitialized: true, cookie })
+    await withHost({ session: strict }, async ({ issuer }) => {
+      const client = ['--client', 'conf', '--redirect-uri', 'https://rp.example/cb']
+      for (const flags of [[], client]) {
+        const { bad } = await examine([issuer, ...flags])
+        expect(bad).toContainEqual({
+          level: 'warning',
+          check: flags === client ? 'browser-cookie' : 'session-cookie',
+          message: 'The cookie connect.sid is SameSite=Strict.',
+          cure: expect.stringMatching(/have to sign in again whenever a client sends them/),
+        })
+      }
+    })
+  })
+
+  test('a client whose users have to say when they signed in, for which the cookie is not to blame', async () => {
+    const client = {
+      client_id: 'aged',
+      client_secret: 'aged-secret',
+      redirect_uris: ['https://rp.example/cb'],
+      default_max_age: 600,
+    }
+    await withHost({ session: LAX, provider: { clients: [client] } }, async (host) => {
+      const { code, bad } = await examine(
+        [host.issuer, '--client', 'aged', '--redirect-uri', 'https://rp.example/cb'],
+        { OAUTH_DOCTOR_COOKIE: await cookieOf(host) },
+      )
+      expect([code, bad.map(({ cure }) => cure)]).toEqual([0, [expect.stringMatching(/option authTime/)]])
+    })
   })
 
   test('cookies that other sites may send, and a login page that cuts its opener off, are pointed at', async () => {
@@ -373,19 +507,48 @@ describe('what is no provider', () => {
     expect(findings[0]?.message).toMatch(/nobody listens there/)
   })
 
-  test('an app without one is told what to write', async () => {
-    await withHost({}, async ({ origin }) => {
+  test.each([
+    ['as older MCP clients look there', { mcp: true }],
+    ['as its API says', {}],
+  ])('the origin of one is told which issuer to ask about, %s', async (_, provider) => {
+    await withHost({ session: LAX, provider }, async ({ origin, issuer }) => {
       const { code, findings } = await examine([origin])
       expect(code).toBe(1)
       expect(findings).toEqual([
         {
           level: 'error',
-          check: 'discovery',
-          message: `There is no metadata at ${origin}.`,
-          cure: expect.stringContaining('Give the doctor the issuer, with its path'),
+          check: 'issuer',
+          message: `You asked about ${origin}; the issuer is ${issuer}.`,
+          cure: `Run: npx express-oauth-provider doctor ${issuer}`,
         },
       ])
     })
+  })
+
+  test('an app without one is told what to write', async () => {
+    const server = createServer((_req, res) => res.writeHead(404).end()).listen(0)
+    const port = (server.address() as AddressInfo).port
+    const { code, findings } = await examine([`http://localhost:${port}`])
+    expect(code).toBe(1)
+    expect(findings).toEqual([
+      {
+        level: 'error',
+        check: 'discovery',
+        message: expect.stringMatching(/^There is no metadata at http:.*: http:.* answers 404\.$/),
+        cure: expect.stringContaining('Give the doctor the issuer, with its path'),
+      },
+    ])
+    // What is no URL with a scheme is taken for https.
+    const { findings: typed } = await examine([`localhost:${port}/oauth`])
+    server.close()
+    expect(typed).toEqual([
+      {
+        level: 'error',
+        check: 'reachable',
+        message: expect.stringMatching(/cannot be reached: this port speaks http, not https\.$/),
+        cure: `Write http://localhost:${port}/oauth if that is your app, started without TLS.`,
+      },
+    ])
   })
 
   test('what it says cannot write to the terminal', async () => {

@@ -111,10 +111,10 @@ test('what may be many grants is ended for who says yes; with nobody to ask, for
   const unasked = await line.run(argv)
   expect(unasked).toMatchObject({ code: 2, stdout: '' })
   expect(unasked.stderr).toBe(
-    "Error: End 2 grants of the user 'alice'? Nobody can be asked here: add --yes.\n",
+    "Error: Nobody can be asked here. Add --yes if the answer is yes: End 2 grants of the user 'alice'?\n",
   )
   const scope = await line.run([...argv, '--client', 'pub', '--scope', 'read'])
-  expect(scope.stderr).toMatch(/^Error: Take read out of 1 grant of the user 'alice' to the client 'pub'\? /)
+  expect(scope.stderr).toMatch(/: Take read out of 1 grant of the user 'alice' to the client 'pub'\?\n$/)
   expect(await line.run(argv, { typed: ['n'] })).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('Nothing was changed.'),

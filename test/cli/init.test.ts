@@ -18,7 +18,11 @@ const files = () => readdirSync(line.folder).filter((name) => name !== 'package.
 describe('the file that is written', () => {
   test.each([
     [{ type: 'module' }, 'oauth.js', /^import \{ oauthProvider \} from/],
-    [{}, 'oauth.js', /^const \{ oauthProvider \} = require\([\s\S]*module\.exports = \{ createOAuth \}\n$/],
+    [
+      {},
+      'oauth.js',
+      /^const \{ oauthProvider \} = require\([\s\S]*module\.exports = \{ createOAuth, safeReturnTo \}\n$/,
+    ],
     [
       { devDependencies: { typescript: '5' } },
       'oauth.ts',
@@ -52,12 +56,38 @@ describe('the file that is written', () => {
       '--mcp',
     ])
     const code = written('oauth.js')
-    expect(code).toContain("issuer: OAUTH_ISSUER ?? 'http://localhost:8080/auth'")
+    expect(code).not.toContain("// scopes: { photos: 'See your photos' }")
+    expect(code).toContain("process.env.OAUTH_ISSUER ?? 'http://localhost:8080/auth'")
     expect(code).toContain('mcp: true')
     const oauthProvider = (options: object) => options
     const module = { exports: {} as { createOAuth(app: object): { scopes: object } } }
     new Function('require', 'module', code)(() => ({ oauthProvider }), module)
     expect(module.exports.createOAuth({}).scopes).toEqual({ 'a:b': sentence })
+  })
+
+  test('shows without --scope where scopes would stand, and the host what to send its login back with', async () => {
+    const { stdout } = await line.run(['init', '--yes', '--issuer', 'https://photos.example/oauth'])
+    const code = written('oauth.js')
+    expect(code).toContain("    // scopes: { photos: 'See your photos' },\n")
+    expect(stdout).toContain('res.redirect(303, safeReturnTo(req.query.return_to))')
+    const module = { exports: {} as { safeReturnTo(value: unknown): string } }
+    new Function('require', 'module', code)(() => ({}), module)
+    const { safeReturnTo } = module.exports
+    expect(safeReturnTo('/oauth/consent/1')).toBe('https://photos.example/oauth/consent/1')
+    for (const other of ['//evil.example', 'https://evil.example/', '/\\evil.example', ['/a'], undefined])
+      expect(safeReturnTo(other)).toBe('/')
+  })
+
+  test('comes with lines that have a session first, whoever knows the users, and the MCP endpoint before csurf', async () => {
+    manifest({ dependencies: { express: '5' } })
+    const { mount, missing } = await line.json<{ mount: string; missing: string[] }>([
+      ...['init', '--users', 'other', '--scope', 'photos=See', '--mcp'],
+    ])
+    expect(missing).toEqual(['express-session', 'express-oauth-provider'])
+    expect(mount).toMatch(
+      /\/\/ 1\. A session[^\n]*\napp\.use\(session\([\s\S]*\/\/ 4\. Your MCP [^\n]*README[^\n]*\napp\.all\('\/mcp', oauth\.requireToken\('photos'\), mcpHandler\)\n\/\/ 5\. csurf/,
+    )
+    expect(mount).toMatch(/The id is a string: Number\(id\) .*\n.* findUser: \(id\) => findUserById\(id\)/)
   })
 
   test('is never put over another one, unless that is said', async () => {
@@ -109,7 +139,7 @@ describe('the questions', () => {
       'https://photos.example/oauth',
       '',
       'sessions',
-      'passport',
+      '2',
       'photos',
       'photos=See your photos',
       '',
@@ -117,7 +147,10 @@ describe('the questions', () => {
     ]
     const { code, stdout, stderr } = await line.run(['init'], { typed })
     expect(code).toBe(0)
-    expect(stderr).toMatch(/is not https[\s\S]*Write one of: session, passport, other[\s\S]*is no scope/)
+    expect(stderr).not.toMatch(/--\w/)
+    expect(stderr).toMatch(
+      /is not https[\s\S]*'sessions' is none of these\. Write the word, or its number: 1 session[\s\S]*photos=See your photos\./,
+    )
     expect(written('oauth.js')).toContain("photos: 'See your photos'")
     expect(written('oauth.js')).toContain('mcp: true')
     expect(stdout).toMatch(/npm install express-oauth-provider\n/)
@@ -185,7 +218,7 @@ test('the file for TypeScript compiles under strict', async () => {
     '--mcp',
   ])
   const [use = '', call = ''] = mount.split('\n').filter((text) => /createOAuth/.test(text))
-  const users = 'const users = { find: async (id: string) => ({ id }) }'
+  const users = 'const findUserById = async (id: string) => ({ id })'
   writeFileSync(
     line.file('use.ts'),
     `${use}\n${users}\n${call.replace('req.yourLogin?.userId', 'req.headers.from')}\nexport default oauth`,
@@ -224,12 +257,12 @@ function appWith(mount: string, how: 'import' | 'require'): string {
 ${load('express', 'express')}
 ${load('session', 'express-session')}
 process.env.OAUTH_ISSUER = \`http://localhost:\${process.env.PORT}/oauth\`
-const users = { find: async (id) => ({ id, name: 'Alice' }) }
+const findUserById = async (id) => ({ id, name: 'Alice' })
 const app = express()
 ${lines}
 app.post('/login', express.urlencoded({ extended: false }), (req, res) => {
   req.session.userId = req.body.user
-  res.redirect(303, req.body.return_to)
+  res.redirect(303, safeReturnTo(req.body.return_to))
 })
 app.listen(process.env.PORT)
 `

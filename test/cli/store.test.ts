@@ -187,7 +187,7 @@ test('stats counts clients by where they came from, grants and their users, and 
     const uri = ['--redirect-uri', 'https://a.example/cb']
     await line.run(['clients', 'add', ...uri])
     await line.run(['clients', 'add', ...uri, '--public', '--client-id', 'public'])
-    await line.run(['clients', 'update', 'public', '--disable'])
+    await line.run(['clients', 'update', 'public', '--disable', '--yes'])
     const { bytes, ...others } = await line.json<{ bytes: number }>(['stats'])
     expect(bytes).toBeGreaterThan(4096)
     expect(others).toEqual({

@@ -19,6 +19,12 @@ export function checkCookies(check: string, { headers }: Answer, issuer: string)
         `The cookie ${name} is SameSite=None.`,
         'Lax is enough for the login, and other sites cannot send it then.',
       )
+    if (sameSite?.toLowerCase() === 'strict')
+      return warning(
+        check,
+        `The cookie ${name} is SameSite=Strict.`,
+        "If it is that of your session, users who are signed in have to sign in again whenever a client sends them: browsers leave it out then. Let it be 'lax'.",
+      )
     if (missing.length > 0)
       return warning(
         check,

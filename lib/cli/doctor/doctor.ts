@@ -11,6 +11,7 @@ import { checkErrorPage, checkRequest } from './pages.js'
 import { Probe } from './probe.js'
 import { checkRegistration, withRegisteredClient } from './registration.js'
 import { checkResource } from './resource.js'
+import { checkSession } from './session.js'
 
 /** Walks a running provider as a client would. */
 export const doctor = defineCommand({
@@ -37,19 +38,28 @@ Nothing is changed there, but for --register. The exit code is 1 where something
     // What no header can hold would be told by whoever refuses to send it, with all that is in it.
     if (cookie !== undefined && !/^[\x20-\x7e]+$/.test(cookie))
       throw new UsageError('OAUTH_DOCTOR_COOKIE is no header. Write what stands behind Cookie: on one line.')
-    const findings = await examine(io, issuer, {
+    const { findings, unseen } = await examine(io, issuer, {
       ...{ client, redirectUri, resource: args.text('resource'), register: args.has('register'), cookie },
     })
     const wrong = findings.some(({ level }) => level === 'error')
-    await print(io, args.has('json') ? `${json({ issuer, ok: !wrong, findings }, 2)}\n` : report(findings))
+    await print(
+      io,
+      args.has('json') ? `${json({ issuer, ok: !wrong, findings, unseen }, 2)}\n` : report(findings, unseen),
+    )
     return wrong ? EXIT.failed : EXIT.ok
   },
 })
 
-async function examine(io: Io, issuer: string, options: Options): Promise<readonly Finding[]> {
+/** What was found, and what was not looked at, with how to let it be seen. */
+interface Examined {
+  readonly findings: readonly Finding[]
+  readonly unseen: readonly string[]
+}
+
+async function examine(io: Io, issuer: string, options: Options): Promise<Examined> {
   const probe = new Probe(io)
   const { findings, found } = await discover(probe, issuer)
-  if (found === undefined) return findings
+  if (found === undefined) return { findings, unseen: ['All else. Mend this first.'] }
   const examination: Examination = { probe, issuer, ...found, options, now: io.now() }
   const seen: Finding[] = [...findings, ...checkIssuer(issuer, found)]
   const checks = [
@@ -57,12 +67,28 @@ async function examine(io: Io, issuer: string, options: Options): Promise<readon
     checkCors,
     checkToken,
     checkErrorPage,
+    checkSession,
     checkResource,
     checkRegistration,
     checkClient,
   ]
   for (const check of checks) seen.push(...(await check(examination)))
-  return seen
+  return { findings: seen, unseen: unseenWith(options) }
+}
+
+function unseenWith({ client, register, cookie }: Options): readonly string[] {
+  return [
+    ...(client === undefined && !register
+      ? [
+          'The way of a request to your login and the consent page. Name a client, --client and --redirect-uri, or let one be registered, --register.',
+        ]
+      : []),
+    ...(cookie === undefined
+      ? [
+          'The consent page, and whether your session is known there. Set OAUTH_DOCTOR_COOKIE to the header Cookie of a browser that is signed in.',
+        ]
+      : []),
+  ]
 }
 
 /** A whole request, where there is a client to make it. */
@@ -88,7 +114,7 @@ function issuerOf(given: string): string {
 
 const MARKS = { ok: 'ok   ', warning: 'look ', error: 'WRONG' } as const
 
-function report(findings: readonly Finding[]): string {
+function report(findings: readonly Finding[], unseen: readonly string[]): string {
   const lines = findings.flatMap(({ level, message, cure }) => [
     `${MARKS[level]}  ${visible(message)}`,
     ...(cure === undefined ? [] : [`       ${visible(cure)}`]),
@@ -97,7 +123,10 @@ function report(findings: readonly Finding[]): string {
   const [errors, warnings] = [count('error'), count('warning')]
   const sum =
     errors + warnings === 0
-      ? 'All is well.'
+      ? unseen.length === 0
+        ? 'All is well.'
+        : 'Nothing wrong was found, but not all was looked at.'
       : `${errors} wrong, ${warnings} to look at, ${count('ok')} in order.`
-  return `${lines.join('\n')}\n\n${sum}\n`
+  const rest = unseen.map((what) => `Not looked at: ${what}\n`).join('')
+  return `${lines.join('\n')}\n\n${sum}\n${rest}`
 }

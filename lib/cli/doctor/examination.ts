@@ -25,6 +25,12 @@ export interface Options {
   readonly cookie: string | undefined
 }
 
+/** A client with which a whole request can be made. */
+export interface TryOut {
+  readonly clientId: string
+  readonly redirectUri: string
+}
+
 /** A member of the metadata that is a text. */
 export function text({ metadata }: Pick<Examination, 'metadata'>, member: string): string | undefined {
   const value = metadata[member]

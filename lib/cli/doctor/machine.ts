@@ -102,8 +102,9 @@ function swallowed(url: string, answer: Answer | Silence, empty: Answer | Silenc
   return undefined
 }
 
-function said(answer: Answer | Silence): string {
-  if (isSilence(answer)) return answer.message
+/** An answer in a sentence about what somebody gets. */
+export function said(answer: Answer | Silence): string {
+  if (isSilence(answer)) return `no answer (${answer.message})`
   const { status, json } = answer
   return typeof json?.error === 'string' ? `${status} ${json.error}` : `${status}`
 }

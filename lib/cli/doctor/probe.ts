@@ -18,7 +18,7 @@ export interface Answer {
 /** There is no answer, and why. */
 export interface Silence {
   readonly url: string
-  readonly failure: 'refused' | 'timeout' | 'certificate' | 'name' | 'other'
+  readonly failure: 'refused' | 'timeout' | 'certificate' | 'name' | 'plain' | 'other'
   readonly message: string
 }
 
@@ -74,6 +74,11 @@ export function isSilence(answer: Answer | Silence): answer is Silence {
   return 'failure' in answer
 }
 
+/** Whether it is metadata of some issuer (RFC 8414 §3.2). */
+export function isDocument(answer: Answer | Silence): answer is Answer {
+  return !isSilence(answer) && answer.status === 200 && typeof answer.json?.issuer === 'string'
+}
+
 /** The beginning of an answer that may have no end. */
 async function readText({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = []
@@ -105,6 +110,8 @@ function silence(url: string, failure: unknown, waited: number | undefined): Sil
   if (code === 'ECONNREFUSED') return { url, failure: 'refused', message: 'nobody listens there' }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return { url, failure: 'name', message: 'the name of the host is not known' }
+  if (/^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/.test(code))
+    return { url, failure: 'plain', message: 'this port speaks http, not https' }
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/.test(code))
     return { url, failure: 'certificate', message: message || code }
   return { url, failure: 'other', message: message || code || 'the connection failed' }

@@ -1,6 +1,6 @@
-import { type Examination, text } from './examination.js'
+import { type Examination, type TryOut, text } from './examination.js'
 import { either, error, type Finding, ok, warning } from './finding.js'
-import type { TryOut } from './pages.js'
+import { said } from './machine.js'
 import { isSilence } from './probe.js'
 
 const REDIRECT_URI = 'http://127.0.0.1/doctor'
@@ -27,7 +27,7 @@ export async function checkRegistration(examination: Examination): Promise<reado
       ok('registration', 'Clients may register themselves, and a dangerous redirect URI is refused'),
       error(
         'registration',
-        `A registration with a javascript: redirect URI gets ${status} ${json?.error ?? ''} at ${url}.`,
+        `A registration with a javascript: redirect URI gets ${said(answer)} at ${url}.`,
         status === 403
           ? 'A middleware refuses it: mount the provider before csurf.'
           : 'It should be 400 invalid_redirect_uri: let JSON arrive as it was sent.',
@@ -58,11 +58,10 @@ export async function withRegisteredClient(
   })
   const id = isSilence(answer) ? undefined : answer.json?.client_id
   if (isSilence(answer) || answer.status !== 201 || typeof id !== 'string') {
-    const said = isSilence(answer) ? answer.message : `${answer.status} ${String(answer.json?.error ?? '')}`
     return [
       error(
         'registration',
-        `A native client that registers itself gets ${said}.`,
+        `A native client that registers itself gets ${said(answer)}.`,
         'Its error_description says what to change; MCP clients register like this.',
       ),
     ]

@@ -3,7 +3,7 @@ import { either, error, type Finding, ok } from './finding.js'
 import { isSilence } from './probe.js'
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
-const ROOT = 'Serve the documents of the root: app.use(oauth.wellKnown).'
+const ROOT = 'Serve the documents of the root: app.use(oauth.wellKnown); or let the proxy pass this path.'
 
 /** What a client without a token learns at the API: where its metadata are, and who issues tokens for it (RFC 9728). */
 export async function checkResource(examination: Examination): Promise<readonly Finding[]> {

@@ -3,7 +3,7 @@ import type { Arguments, Flags } from '../arguments.js'
 import type { Ask } from '../ask.js'
 import { UsageError } from '../failure.js'
 import { MODULES, type Module, type Project, USERS, type Users } from './project.js'
-import { readScopes } from './scopes.js'
+import { EXAMPLE, readScopes } from './scopes.js'
 
 /** What the app uses. */
 export interface Answers {
@@ -88,13 +88,19 @@ function choice<Word extends string>(
   ask: Ask | undefined,
   question: string,
 ): Promise<Word> | Word {
-  const check = (text: string) => {
-    const word = words.find((known) => known === text.toLowerCase())
+  const named = (text: string) => words.find((known) => known === text.toLowerCase())
+  if (given !== undefined) {
+    const word = named(given)
     if (word !== undefined) return word
-    throw new UsageError(`--${flag} '${text}' is not known. Write one of: ${words.join(', ')}.`)
+    throw new UsageError(`--${flag} '${given}' is not known. Write one of: ${words.join(', ')}.`)
   }
-  if (given !== undefined) return check(given)
-  return ask === undefined ? usual : asked(ask, `${question} (${words.join(', ')})`, usual, check)
+  if (ask === undefined) return usual
+  const numbered = words.map((word, index) => `${index + 1} ${word}`).join(', ')
+  return asked(ask, `${question} (${numbered})`, usual, (text) => {
+    const word = named(text) ?? (/^\d$/.test(text) ? words[Number(text) - 1] : undefined)
+    if (word !== undefined) return word
+    throw new UsageError(`'${text}' is none of these. Write the word, or its number: ${numbered}.`)
+  })
 }
 
 /** Until the answer is one. */
@@ -114,11 +120,11 @@ async function askedScopes(ask: Ask | undefined): Promise<ReadonlyMap<string, st
   if (ask === undefined) return new Map()
   const texts: string[] = []
   for (let hint = ''; ; ) {
-    const text = await ask(`${hint}A scope, name=sentence, such as photos=See your photos (Enter: no more): `)
+    const text = await ask(`${hint}A scope, name=sentence, such as ${EXAMPLE} (Enter: no more): `)
     hint = ''
     if (text === '') return readScopes(texts)
     try {
-      readScopes([text])
+      readScopes([text], EXAMPLE)
       texts.push(text)
     } catch (error) {
       hint = `${(error as Error).message}\n`

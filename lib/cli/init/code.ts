@@ -16,15 +16,17 @@ export function providerCode(answers: Answers): string {
     : 'createOAuth(app)'
   return `${opening}
 
+/** The public URL at which the provider is mounted. In production it is https. */
+const issuer = () => process.env.OAUTH_ISSUER ?? ${quoted(answers.issuer)}
+
 /**
  * Makes the OAuth provider of this app.
 ${documentation(answers)}
  */
 ${module === 'commonjs' ? '' : 'export '}function ${signature} {
-  const { OAUTH_ISSUER, OAUTH_STORE, OAUTH_SECRET } = process.env
+  const { OAUTH_STORE, OAUTH_SECRET } = process.env
   return oauthProvider({
-    // The public URL at which the provider is mounted. In production it is https.
-    issuer: OAUTH_ISSUER ?? ${quoted(answers.issuer)},
+    issuer: issuer(),
 ${members(answers)
   .map((name) => `    ${name}: (${ARGUMENT[name]}) => app.${name}(${ARGUMENT[name]}),\n`)
   .join('')}${scopesOf(answers)}    // A SQLite file; keep it and its -wal and -shm out of version control.
@@ -33,7 +35,14 @@ ${answers.mcp ? '    // MCP clients find the provider, and register themselves.\
     ...(OAUTH_SECRET ? { secret: OAUTH_SECRET } : {}),
   })
 }
-${module === 'commonjs' ? '\nmodule.exports = { createOAuth }\n' : ''}`
+
+/** For your login page: where \`return_to\` leads, if that is at this origin. Anybody can make a link to the login. */
+${module === 'commonjs' ? '' : 'export '}function safeReturnTo(${typed ? 'value: unknown' : 'value'}) {
+  const { origin } = new URL(issuer())
+  const url = typeof value === 'string' && URL.canParse(value, origin) ? new URL(value, origin) : undefined
+  return url?.origin === origin ? url.href : '/'
+}
+${module === 'commonjs' ? '\nmodule.exports = { createOAuth, safeReturnTo }\n' : ''}`
 }
 
 const ARGUMENT: Readonly<Record<string, string>> = { findUser: 'id', currentUser: 'req' }
@@ -53,7 +62,8 @@ function documentation(answers: Answers): string {
 }
 
 function scopesOf({ scopes }: Answers): string {
-  if (scopes.size === 0) return ''
+  if (scopes.size === 0)
+    return `    // What clients may ask for, and what users read before they allow it:\n    // scopes: { photos: 'See your photos' },\n`
   const lines = [...scopes].map(([name, sentence]) => {
     const key = /^[a-z_$][\w$]*$/i.test(name) && name !== '__proto__' ? name : `[${quoted(name)}]`
     return `      ${key}: ${quoted(sentence)},\n`

@@ -15,9 +15,12 @@ export interface Project {
   /** Whether package.json says that files are ES modules. */
   readonly isModule: boolean
   readonly users: Users
-  /** Of the packages that every app with this provider needs, those that package.json does not name. */
+  /** Of the packages that every app with this provider needs, the forms on its pages a session among them, those that package.json does not name. */
   readonly missing: readonly string[]
 }
+
+/** Each with what may stand in its place. */
+const NEEDED = [['express'], ['express-session', 'cookie-session'], ['express-oauth-provider']] as const
 
 export function projectIn(folder: string): Project {
   const manifest = readManifest(path.join(folder, 'package.json'))
@@ -28,7 +31,7 @@ export function projectIn(folder: string): Project {
     module: isTyped ? 'typescript' : isModule ? 'esm' : 'commonjs',
     isModule,
     users: 'passport' in packages ? 'passport' : 'express-session' in packages ? 'session' : 'other',
-    missing: ['express', 'express-oauth-provider'].filter((name) => !(name in packages)),
+    missing: NEEDED.filter((names) => !names.some((name) => name in packages)).map(([name]) => name),
   }
 }
 
