@@ -10,7 +10,8 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/consumers/'],
   testEnvironment: 'node',
   testTimeout: 120_000,
-  maxWorkers: 2,
+  // One more than the cores of a small machine: whoever waits for a browser or a disk leaves room for another.
+  maxWorkers: 3,
   testSequencer: '<rootDir>/.build/slowest-first.js',
   globalSetup: '<rootDir>/test/support/before-all-suites.ts',
   setupFiles: ['<rootDir>/test/support/before-each-suite.ts'],
