@@ -28,7 +28,7 @@ export async function nowhere(
 ): Promise<Finding> {
   const named = await namedByApi(probe, issuer)
   if (named !== undefined) return askAbout(issuer, named)
-  const heard = answers.filter((answer) => !isSilence(answer))
+  const heard = answers.filter((answer): answer is Answer => !isSilence(answer))
   const wall = heard.find(isLoginWall)
   if (wall !== undefined) return error('discovery', `${wall.url} ${saidInstead(wall)}.`, WALL)
   const redirect = heard.find(isRedirect)
