@@ -5,6 +5,12 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
 import cors from 'cors'
 import csurf from 'csurf'
 import express, { type Express } from 'express'
@@ -14,6 +20,7 @@ import { createRemoteJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify, S
 import * as openid from 'openid-client'
 import { Strategy } from 'passport-openidconnect'
 import pg from 'pg'
+import { Counter, Histogram, register } from 'prom-client'
 import supertest from 'supertest'
 import {
   type OAuthProvider,
@@ -582,6 +589,52 @@ test('a route can say what each request needs', async () => {
   const challenge = expect.stringContaining('scope="photos photos:delete"')
   expect(await call('delete_photo')).toEqual({ status: 403, challenge })
   expect(await call('list_photos', 'delete_photo')).toEqual({ status: 403, challenge })
+})
+
+describe('what happens is counted', () => {
+  const refuse = (at: string) =>
+    fetch(`${at}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'refresh_token',
+        refresh_token: 'wrong',
+        client_id: 'print-shop',
+      }),
+    })
+
+  test('by Prometheus, with the time that it takes', async () => {
+    const app = express()
+    await run('prometheus', { oauth, app, Counter, Histogram, register })
+    app.use(host)
+    const server = kept(app.listen(0))
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const at = `http://localhost:${port}`
+    const { status } = await refuse(at)
+    const answer = await fetch(`${at}/metrics`)
+    expect(answer.headers.get('content-type')).toContain('text/plain; version=0.0.4')
+    const text = await answer.text()
+    expect(text).toMatch(/^oauth_events_total\{event="(?:token|request)\.refused",reason="\w+"\} 1$/m)
+    expect(text).toContain(`oauth_request_seconds_count{path="/oauth/token",status="${status}"} 1`)
+  })
+
+  test('by OpenTelemetry', async () => {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+    const reader = new PeriodicExportingMetricReader({ exporter })
+    await run('opentelemetry', { oauth, metrics: new MeterProvider({ readers: [reader] }) })
+    await refuse(origin)
+    await reader.forceFlush()
+    const counted = exporter
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((of) => of.metrics))
+    expect(counted).toMatchObject([
+      {
+        descriptor: { name: 'oauth.events' },
+        dataPoints: [{ value: 1, attributes: { event: expect.any(String) } }],
+      },
+    ])
+    await reader.shutdown()
+  })
 })
 
 test('what happens is told, and is in the audit log', async () => {
