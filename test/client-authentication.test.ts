@@ -507,6 +507,25 @@ describe('guessing', () => {
     await own.close()
   })
 
+  test('CAUTH-14 whoever guesses at several processes has one guess more in each, and no more', async () => {
+    const store = new SQLite(':memory:')
+    const clients = [
+      { client_id: 'fixed', client_secret: 'chosen', redirect_uris: ['https://rp.example/cb'] },
+    ]
+    const hosts = await Promise.all([1, 2, 3, 4].map(() => startHost({ provider: { store, clients } })))
+    const statuses: number[] = []
+    for (let at = 0; at < 60; at++) {
+      const authorization = basic('fixed', `guess-${at}`)
+      statuses.push((await sendFrom(hosts[at % 4] as Host, HERE, PROBE, { authorization })).status)
+    }
+    const guesses = statuses.filter((status) => status === 401).length
+    expect(guesses).toBeGreaterThanOrEqual(20)
+    expect(guesses).toBeLessThanOrEqual(24)
+    expect(new Set(statuses.slice(-30))).toEqual(new Set([429]))
+    for (const own of hosts) await own.close()
+    store.close()
+  })
+
   test('CAUTH-14 one address that guesses at many clients does not make another wait', async () => {
     const own = await startHost()
     const redirect_uris = ['https://rp.example/cb']

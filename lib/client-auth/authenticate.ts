@@ -49,7 +49,7 @@ export class ClientAuthenticator {
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
-    this.#guard = new Guard(runtime.now)
+    this.#guard = new Guard(runtime)
   }
 
   /** `use`: what counts of a client that has come by its document. */

@@ -3,25 +3,29 @@ import { liveSecrets } from '../clients/live-secrets.js'
 import { isGuessable, SecretVerifier } from '../clients/secret.js'
 import { OAuthError } from '../errors.js'
 import { networkOf } from '../network.js'
+import type { Runtime } from '../runtime.js'
 import type { Client, ClientSecret } from '../store/records.js'
+import { Tally } from '../tally.js'
 import { invalidClient } from './refusal.js'
 
 /** Failures of one client from one address in a minute. */
 const MOST_FAILURES = 20
+/** Seconds. */
+const MINUTE = 60
 /** Slow hashes in a minute for one client, wherever they are asked from, and from one address, whatever client they are for. */
 const MOST_HASHES_FOR_CLIENT = 60
 const MOST_HASHES_FROM_ADDRESS = 20
 
 /** Stands between what is presented and what is registered, and slows down whoever guesses, or makes others compute. */
 export class Guard {
-  readonly #now: () => number
+  readonly #runtime: Pick<Runtime, 'store' | 'now'>
   readonly #secrets = new SecretVerifier()
   readonly #failures = new FailureLimit(MOST_FAILURES)
   readonly #hashesFor = new FailureLimit(MOST_HASHES_FOR_CLIENT)
   readonly #hashesFrom = new FailureLimit(MOST_HASHES_FROM_ADDRESS)
 
-  constructor(now: () => number) {
-    this.#now = now
+  constructor(runtime: Pick<Runtime, 'store' | 'now'>) {
+    this.#runtime = runtime
   }
 
   /** Resolves where one of these readings of a secret is the client's. */
@@ -43,7 +47,7 @@ export class Guard {
     address: string,
     attempt: (secrets: readonly ClientSecret[]) => Promise<OAuthError | undefined>,
   ): Promise<void> {
-    const now = this.#now()
+    const now = this.#runtime.now()
     const fromHere = `${client.id} ${networkOf(address)}`
     const live = liveSecrets(client, now)
     // What nobody can guess is let in, whoever else has failed from the same address.
@@ -53,20 +57,27 @@ export class Guard {
     if (refusal === undefined) return
     refuseAfterTooMany(this.#failures, fromHere, now)
     this.#failures.count(fromHere, now)
+    if (safe.length < live.length) await this.#countEverywhere(fromHere)
     throw refusal
+  }
+
+  /** What could be guessed is counted in all processes: whoever goes from one to the next has one more guess in each, and no more. */
+  async #countEverywhere(fromHere: string): Promise<void> {
+    const before = await new Tally(this.#runtime, `secret\0${fromHere}`, MINUTE).add(MOST_FAILURES)
+    this.#failures.raise(fromHere, before === undefined ? MOST_FAILURES : before + 1)
   }
 
   /** Whether so many have failed here that what nobody can guess is let in still, but must not cost much. */
   hasFailedOften({ id }: Client, address: string): boolean {
-    return this.#failures.retryAfter(`${id} ${networkOf(address)}`, this.#now()) !== undefined
+    return this.#failures.retryAfter(`${id} ${networkOf(address)}`, this.#runtime.now()) !== undefined
   }
 
   countFailure({ id }: Client, address: string): void {
-    this.#failures.count(`${id} ${networkOf(address)}`, this.#now())
+    this.#failures.count(`${id} ${networkOf(address)}`, this.#runtime.now())
   }
 
   #countHash({ id }: Client, address: string): void {
-    const now = this.#now()
+    const now = this.#runtime.now()
     const network = networkOf(address)
     refuseAfterTooMany(this.#hashesFor, id, now)
     refuseAfterTooMany(this.#hashesFrom, network, now)

@@ -24,6 +24,12 @@ export class FailureLimit {
     return Math.ceil((window.endsAt - now) / 1000)
   }
 
+  /** Counts as many attempts as there have been elsewhere too, where those are more. */
+  raise(key: string, attempts: number): void {
+    const window = this.#windows.get(key)
+    if (window !== undefined) window.attempts = Math.max(window.attempts, attempts)
+  }
+
   count(key: string, now: number): void {
     const window = this.#windows.get(key)
     if (window !== undefined && window.endsAt > now) {
