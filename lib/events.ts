@@ -88,7 +88,7 @@ export interface ProviderEvents {
       onProbation?: true
     },
   ]
-  /** The next signing keys sign from now on, since the host said so with `oauth.keys.rotate()`; or, by the schedule of `lifetimes.signingKey`, new ones have been made that follow them. */
+  /** The next signing keys sign from now on, since the host said so with `oauth.keys.rotate()` or ended one with `oauth.keys.revoke(kid)`; or, by the schedule of `lifetimes.signingKey`, new ones have been made that follow them. */
   'keys.rotated': [{ by: 'host' | 'schedule' }]
   /** Something failed that is neither the client's nor the user's fault. `reference` is also on the page that was shown. */
   'server.error': [{ error: unknown; endpoint: string; reference?: string }]

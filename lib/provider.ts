@@ -162,7 +162,7 @@ export function oauthProvider<User extends object = HostUser>(
     clients: new ClientRegistry(runtime),
     grants: grantRegistry(store, emit),
     audit: auditReader,
-    keys: { list: () => keys.list(), rotate: () => keys.rotate() },
+    keys: { list: () => keys.list(), rotate: () => keys.rotate(), revoke: (kid: string) => keys.revoke(kid) },
     logoutSession: (req: HostRequest) => sessions.logoutSession(req),
     logoutUser: (userId: string | number) => sessions.logoutUser(userId),
     events,

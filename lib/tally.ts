@@ -92,6 +92,8 @@ export class Tally {
   }
 }
 
+/** What is no number is damaged, and counts from 0 again. */
 function countIn(record: FoundRecord | undefined): number {
-  return record === undefined ? 0 : JSON.parse(record.data)
+  const count = Number(record?.data ?? 0)
+  return Number.isSafeInteger(count) ? count : 0
 }

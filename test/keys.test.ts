@@ -298,6 +298,50 @@ describe('oauth.keys.rotate()', () => {
   })
 })
 
+describe('oauth.keys.revoke(kid)', () => {
+  test('a stolen key that signs: it verifies nothing any more, the next one signs at once, and another follows', async () => {
+    const host = await start()
+    const [stolen, next] = [await kidIn(host, 'current'), await kidIn(host, 'next')]
+    await host.oauth.keys.rotate()
+    const before = await idToken(host)
+    // Those that it had taken over from are no way back.
+    const current = await kidIn(host, 'current')
+    expect(current).toBe(next)
+    expect(await host.oauth.keys.revoke(current)).toBe(true)
+    const states = (await host.oauth.keys.list()).filter(({ alg }) => alg === 'RS256')
+    expect(states.map(({ state }) => state)).toEqual(['retired', 'current', 'next'])
+    expect(states[0]?.kid).toBe(stolen)
+    const after = await idToken(host)
+    expect(kidOf(after)).toBe(states[1]?.kid)
+    await expectVerified(after, host)
+    expect(await kids(host)).not.toContain(current)
+    await expect(expectVerified(before, host)).rejects.toThrow()
+    const hint = new URLSearchParams({ id_token_hint: before })
+    expect((await fetch(`${host.issuer}/logout?${hint}`)).status).toBe(400)
+    expect(host.events.at(-1)?.name).not.toBe('server.error')
+  })
+
+  test('one that waits or has retired: the one that signs goes on', async () => {
+    const host = await start()
+    const signs = await kidIn(host, 'current')
+    const next = await kidIn(host, 'next')
+    expect(await host.oauth.keys.revoke(next)).toBe(true)
+    expect(await kidIn(host, 'current')).toBe(signs)
+    expect(await kidIn(host, 'next')).not.toBe(next)
+    expect(await host.oauth.keys.revoke(next)).toBe(false)
+    expect(await host.oauth.keys.revoke('unknown')).toBe(false)
+    expect(host.events.filter(({ name }) => name === 'keys.rotated')).toHaveLength(1)
+  })
+
+  test('is refused for keys of the option keys, with what to do instead', async () => {
+    const host = await startHost()
+    await expect(host.oauth.keys.revoke('any')).rejects.toThrow(
+      /keys\.revoke\(kid\) cannot .* Take the key out of that option/,
+    )
+    await host.close()
+  })
+})
+
 describe('rotation by age', () => {
   test('every signing key takes over by itself after lifetimes.signingKey, and was published long before', async () => {
     const host = await start({ lifetimes: { signingKey: 30 * DAY } })

@@ -510,7 +510,7 @@ function isOfMany(command: string, flags: string, whose: string): boolean {
   const named = coded(whose).filter((name) => !name.startsWith('--'))
   if (whose.startsWith('all but')) return !named.includes(command)
   if (whose.startsWith('all that change'))
-    return /^(?:clients (?:add|update|rotate|remove)|grants revoke|keys rotate)/.test(command)
+    return /^(?:clients (?:add|update|rotate|remove)|grants revoke|keys (?:rotate|revoke))/.test(command)
   if (whose.startsWith('the same')) return ['clients add', 'clients update'].includes(command)
   if (flags.includes('--json') || whose.startsWith('all')) return true
   return named.includes(command)

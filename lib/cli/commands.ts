@@ -12,6 +12,7 @@ import { grantsList } from './grants-list.js'
 import { grantsRevoke } from './grants-revoke.js'
 import { init } from './init/init.js'
 import { keysList } from './keys-list.js'
+import { keysRevoke } from './keys-revoke.js'
 import { keysRotate } from './keys-rotate.js'
 import { migrate } from './migrate.js'
 import { purge } from './purge.js'
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   grantsRevoke,
   keysList,
   keysRotate,
+  keysRevoke,
   auditList,
   auditExport,
   stats,

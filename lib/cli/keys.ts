@@ -1,5 +1,11 @@
 import { ConfigurationError } from '../errors.js'
-import { broughtForward, type KeyDocument, keyStates, parseDocument } from '../keys/key-document.js'
+import {
+  broughtForward,
+  type KeyDocument,
+  keyStates,
+  parseDocument,
+  withoutKey,
+} from '../keys/key-document.js'
 import type { Sealer } from '../keys/keys.js'
 import { createSealer } from '../keys/sealing.js'
 import type { SigningKey } from '../keys/signing-keys.js'
@@ -8,6 +14,7 @@ import type { Store } from '../store/store.js'
 import { Failure } from './failure.js'
 import { secretOf } from './host.js'
 import type { Io } from './io.js'
+import { visible } from './terminal.js'
 
 export const NO_KEYS =
   'There are no signing keys in this store. Your app makes them when it starts; keys of the option keys are in its code.'
@@ -43,22 +50,42 @@ export async function readKeys(store: Store, io: Io): Promise<ReadKeys | undefin
   return { document: parseDocument(await sealer.open(data)), revision, sealer }
 }
 
-/** Lets the next keys sign. Answers those that will sign instead of others; where somebody else changes the keys meanwhile, it begins anew. */
+/** Lets the next keys sign. Answers those that will sign instead of others. */
 export async function rotateKeys(store: Store, io: Io): Promise<readonly SigningKey[]> {
+  let changed: KeyDocument = []
+  const rotated = await changeKeys(store, io, (document) => {
+    const all = broughtForward(document, 'now', io.now())
+    changed = all.filter((key, index) => key !== document[index])
+    if (changed.length > 0) return all
+    throw new Failure(
+      'no_next_key',
+      'No key is ready to follow. Your app makes the next ones while it runs, within a minute: rotate again then.',
+    )
+  })
+  return publicView(rotated, io.now()).filter(({ kid }) => changed.some((key) => key.kid === kid))
+}
+
+/** Ends a key; where it signed, the next one does now. */
+export async function revokeKey(store: Store, io: Io, kid: string): Promise<void> {
+  await changeKeys(store, io, (document) => {
+    if (document.some((key) => key.kid === kid)) return withoutKey(document, kid, io.now())
+    throw new Failure('no_such_key', `There is no signing key '${visible(kid)}'. See them with: keys list`)
+  })
+}
+
+/** Where somebody else changes the keys meanwhile, it begins anew. */
+async function changeKeys(
+  store: Store,
+  io: Io,
+  change: (document: KeyDocument) => KeyDocument,
+): Promise<KeyDocument> {
   for (;;) {
     const keys = await readKeys(store, io)
     if (keys === undefined) throw new Failure('no_keys', NO_KEYS)
     const { document, revision, sealer } = keys
-    const rotated = broughtForward(document, 'now', io.now())
-    const changed = rotated.filter((key, index) => key !== document[index])
-    if (changed.length === 0)
-      throw new Failure(
-        'no_next_key',
-        'No key is ready to follow. Your app makes the next ones while it runs, within a minute: rotate again then.',
-      )
-    const text = JSON.stringify(rotated)
+    const changed = change(document)
+    const text = JSON.stringify(changed)
     const data = sealer === undefined ? text : await sealer.seal(text)
-    if (await store.saveKeys({ revision: revision + 1, data }))
-      return publicView(rotated, io.now()).filter(({ kid }) => changed.some((key) => key.kid === kid))
+    if (await store.saveKeys({ revision: revision + 1, data })) return changed
   }
 }

@@ -90,7 +90,11 @@ export async function findHolder(
   return isSame ? client : undefined
 }
 
-/** A presented client_id as it may stand in an event: strangers choose it, and no real one is longer or has invisible characters. */
+/**
+ * A presented client_id as it may stand in an event: strangers choose it, and no real one is longer or has invisible characters. Of what is as long
+ * as a token only the beginning: it may be one that somebody sent in the wrong place.
+ */
 export function reportable(clientId: string): string {
-  return clientId.slice(0, 255).replace(/\p{C}/gu, '?')
+  const shown = clientId.slice(0, 255).replace(/\p{C}/gu, '?')
+  return shown.replace(/[\w-]{64,}/g, (run) => `${run.slice(0, 16)}...`)
 }

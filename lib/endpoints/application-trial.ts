@@ -9,6 +9,7 @@ import type { Client } from '../store/records.js'
 import { type CodeData, codeData, codeExpiry } from '../tokens/code.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf, mintHandle } from '../tokens/handle.js'
+import { knownContent } from '../tokens/record-content.js'
 import { applicationPage, trialPage } from './application-page.js'
 import { proceed } from './authorize.js'
 import { applicationPath, type Developer } from './developers.js'
@@ -100,7 +101,7 @@ async function endTrial(
 ): Promise<boolean> {
   const record = await findByHandle(store, 'request', state)
   if (record === undefined || expiryOf(record.id) <= now()) return false
-  const { browser, clientId, userId }: Partial<Trial> = JSON.parse(record.data)
+  const { browser, clientId, userId }: Partial<Trial> = knownContent(record)
   if (browser !== '' || clientId !== client.id || userId !== user.id) return false
   return (await store.consume(record.id, { now: now() }, [])).won
 }

@@ -7,8 +7,9 @@ import { refusePushed, usePushed } from '../requests/pushed.js'
 import type { Runtime } from '../runtime.js'
 import type { StoredRecord } from '../store/records.js'
 import type { Consumption, Store } from '../store/store.js'
-import { codeData, codeExpiry, codeHandleExpiry } from '../tokens/code.js'
+import { type CodeData, codeExpiry, codeHandleExpiry } from '../tokens/code.js'
 import { deriveHandle, mintHandle, newSeed } from '../tokens/handle.js'
+import { contentOf, traceOf } from '../tokens/record-content.js'
 import { type Approval, answerWithCode, errorResponse } from './interaction.js'
 import type { PendingRequest } from './pending-request.js'
 
@@ -101,11 +102,12 @@ export async function answerAgain(
   const decided = await runtime.store.find(record.id)
   if (decided?.usedAt === undefined) throw alreadyAnswered(state.request)
   if (decided.trace === undefined) return errorResponse(runtime, state.request, accessDenied())
-  const { seed, expiresAt }: ApprovalTrace = JSON.parse(decided.trace)
-  const code = deriveHandle(expiresAt, id, seed, 'code')
+  const trace = traceOf<ApprovalTrace>('request', decided.trace)
+  if (trace === undefined) throw alreadyAnswered(state.request)
+  const code = deriveHandle(trace.expiresAt, id, trace.seed, 'code')
   const issued = await runtime.store.find(code.id)
   const redeemable = issued?.alive && issued.usedAt === undefined && codeExpiry(issued) > runtime.now()
-  if (!redeemable || codeData(issued).userId !== userId) throw alreadyAnswered(state.request)
+  if (!redeemable || contentOf<CodeData>(issued)?.userId !== userId) throw alreadyAnswered(state.request)
   return authorizationResponse(state.request, runtime.settings.issuer, { code: code.value })
 }
 

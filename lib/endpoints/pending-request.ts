@@ -8,6 +8,7 @@ import type { FoundRecord } from '../store/records.js'
 import { amendUnused } from '../tokens/amend.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf, mintHandle } from '../tokens/handle.js'
+import { contentOf, knownContent } from '../tokens/record-content.js'
 
 /** An authorization request that waits for its user, bound to the browser that began it. */
 export interface PendingRequest {
@@ -72,7 +73,7 @@ export async function pickUp(
 ): Promise<PendingRequest> {
   const record = await findByHandle(store, 'request', id)
   if (record === undefined || expiryOf(record.id) <= now()) throw expired()
-  const kept: KeptState = JSON.parse(record.data)
+  const kept: KeptState = knownContent(record)
   // Somebody else's link, or a link of one's own that somebody else opened: a decision here would be for the wrong person.
   if (!browsers.some((browser) => fingerprint(browser) === kept.browser)) throw otherBrowser()
   const request = await requestOf(store, kept)
@@ -87,8 +88,8 @@ export async function note(
   change: (state: Visit) => Partial<Pick<Visit, 'logins' | 'signedOut' | 'userId' | 'returnedAt'>>,
 ): Promise<void> {
   await amendUnused(store, record, (known) => {
-    const state: KeptState = JSON.parse(known.data)
-    return { ...state, ...change(state) }
+    const state = contentOf<KeptState>(known)
+    return state && { ...state, ...change(state) }
   })
 }
 

@@ -5,7 +5,8 @@ import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import type { Store } from '../store/store.js'
 import { amendUnused } from '../tokens/amend.js'
-import { type DeviceData, deviceData } from '../tokens/device-code.js'
+import type { DeviceData } from '../tokens/device-code.js'
+import { contentOf, traceOf } from '../tokens/record-content.js'
 import type { KeptUserCode, UserCodeData, UserCodeTrace } from '../tokens/user-code.js'
 import { clientAtBrowser } from './requesting-client.js'
 
@@ -42,12 +43,13 @@ export async function findDevice(
 ): Promise<Found> {
   const { store, now } = runtime
   const waits = await store.find(data.device)
-  if (waits === undefined) return { state: 'expired' }
-  const device = deviceData(waits)
+  const device = waits && contentOf<DeviceData>(waits)
+  if (device === undefined) return { state: 'expired' }
   if (record.trace !== undefined) {
     const { clientId } = device
     const client = await findClient(runtime, clientId)
-    return { state: 'decided', client, clientId, trace: JSON.parse(record.trace) }
+    const trace = traceOf<UserCodeTrace>('user_code', record.trace)
+    return trace === undefined ? { state: 'expired' } : { state: 'decided', client, clientId, trace }
   }
   if (data.expiresAt <= now()) return { state: 'expired' }
   const client = await clientAtBrowser(runtime, device.clientId, address)
@@ -58,8 +60,8 @@ export async function findDevice(
 /** Notes who has been shown what a device asks for: nobody else's click counts. */
 export async function noteShown(store: Store, { record }: WaitingDevice, userId: string): Promise<void> {
   await amendUnused(store, record, (known) => {
-    const data: UserCodeData = JSON.parse(known.data)
-    if (data.shownTo.includes(userId)) return undefined
+    const data = contentOf<UserCodeData>(known)
+    if (data === undefined || data.shownTo.includes(userId)) return undefined
     return { ...data, shownTo: [...data.shownTo, userId].slice(-MOST_SHOWN) }
   })
 }

@@ -60,8 +60,7 @@ async function findDevice(
       { reason: 'device_code_missing' },
     )
   const record = await findByHandle(store, 'device', value)
-  if (record === undefined)
-    throw invalidGrant('The device_code is not known. Ask for a new one.', 'device_code_unknown')
+  if (record === undefined) throw unknown()
   const data = deviceData(record)
   if (data.clientId === client.id) return { record, data }
   throw invalidGrant(
@@ -94,7 +93,9 @@ async function notYet({ store, settings, now }: Runtime, { record, data }: Devic
 }
 
 function approvalIn(decision: FoundRecord): DeviceApproval {
-  const { approval } = decisionData(decision)
+  const decided = decisionData(decision)
+  if (decided === undefined) throw unknown()
+  const { approval } = decided
   if (approval === undefined) {
     throw new OAuthError('access_denied', 'The user denied the request.', {
       reason: 'user_denied',
@@ -111,6 +112,10 @@ function approvalIn(decision: FoundRecord): DeviceApproval {
  */
 function used(): OAuthError {
   return invalidGrant('The device_code has been used. Ask for a new one.', 'device_code_used')
+}
+
+function unknown(): OAuthError {
+  return invalidGrant('The device_code is not known. Ask for a new one.', 'device_code_unknown')
 }
 
 function expired(): OAuthError {

@@ -159,6 +159,7 @@ async function repeat(
   if (used?.usedAt === undefined || used.trace === undefined || !used.alive) throw revoked()
   if (withinGrace(used, runtime)) {
     const whole = sameRotation(presented.value, used.trace)
+    if (whole === undefined) throw invalidGrant(USED_OTHERWISE, 'repeated_otherwise')
     // What has been withdrawn since is not given again. The token itself cannot change any more, and does without it wherever it is looked up.
     const rotation = { ...whole, scopes: whole.scopes.filter((scope) => granted.scopes.includes(scope)) }
     const successor = await runtime.store.find(rotation.refresh.id)
@@ -173,6 +174,8 @@ async function repeat(
   throw await revokeAfterReuse(runtime, client, presented)
 }
 
+const USED_OTHERWISE = 'This refresh token has just been used otherwise. Use the new one.'
+
 interface Asked extends Narrowed {
   readonly parameters: Parameters
   readonly confirmation: Confirmation | undefined
@@ -182,7 +185,7 @@ function checkSame(
   given: Rotation,
   { parameters, scopes, audience, authorizationDetails, confirmation }: Asked,
 ): void {
-  const hint = 'This refresh token has just been used otherwise. Use the new one.'
+  const hint = USED_OTHERWISE
   // The tokens of a confidential client may be bound to another key each time, but these are bound already.
   if (!sameConfirmation(given.confirmation, confirmation)) throw invalidGrant(hint, 'repeated_otherwise')
   if (parameters.get('scope') !== undefined && !sameMembers(given.scopes, scopes))

@@ -117,6 +117,16 @@ export function withKeys(
   return keys
 }
 
+/** Without a key that nobody may trust any more. Where it signed, the next one does now, whether everybody knows it yet or not. */
+export function withoutKey(document: KeyDocument, kid: string, now: number): KeyDocument {
+  const states = keyStates(document, now)
+  const left = document.filter((key) => key.kid !== kid)
+  const revoked = states.find(({ key }) => key.kid === kid)
+  if (revoked?.state !== 'current') return left
+  const next = states.find(({ key, state }) => state === 'next' && key.alg === revoked.key.alg)?.key
+  return left.map((key) => (key === next ? { ...key, signsFrom: now } : key))
+}
+
 /** With the next keys signing `lifetimes.signingKey` after the current ones began, or now; never before everybody knows them. */
 export function broughtForward(
   document: KeyDocument,

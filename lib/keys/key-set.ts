@@ -9,6 +9,7 @@ import {
   keyStates,
   publishedKeys,
   type StoredKey,
+  withoutKey,
 } from './key-document.js'
 import { type JwtClaims, type JwtHeader, type ProviderKeys, SIGNING_ALGS } from './keys.js'
 import { publicPart } from './public-part.js'
@@ -71,6 +72,14 @@ export class KeySet implements ProviderKeys {
   async rotate(): Promise<void> {
     await this.#kept.change((document) => broughtForward(document, 'now', this.#now()))
     this.#emit('keys.rotated', { by: 'host' })
+  }
+
+  async revoke(kid: string): Promise<boolean> {
+    const { document } = await this.#kept.reload()
+    if (!document.some((key) => key.kid === kid)) return false
+    await this.#kept.change((document) => withoutKey(document, kid, this.#now()))
+    this.#emit('keys.rotated', { by: 'host' })
+    return true
   }
 
   async #current(alg: SigningAlg): Promise<StoredKey> {

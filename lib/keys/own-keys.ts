@@ -69,11 +69,14 @@ export class OwnKeys implements ProviderKeys {
   }
 
   async rotate(): Promise<void> {
-    throw new ConfigurationError(
-      'keys.rotate()',
-      'cannot change the keys of the option keys',
+    throw fixed(
+      'rotate()',
       'Put a new key into that option behind the old one, and a day later before it; or leave the option out.',
     )
+  }
+
+  async revoke(): Promise<boolean> {
+    throw fixed('revoke(kid)', 'Take the key out of that option, and start again.')
   }
 
   #current(alg: SigningAlg): KeyMaterial {
@@ -81,6 +84,10 @@ export class OwnKeys implements ProviderKeys {
     if (key !== undefined) return key
     throw new ConfigurationError('keys', `has none for ${alg}`, KINDS)
   }
+}
+
+function fixed(call: string, remedy: string): ConfigurationError {
+  return new ConfigurationError(`keys.${call}`, 'cannot change the keys of the option keys', remedy)
 }
 
 function makeOne(alg: SigningAlg): string {

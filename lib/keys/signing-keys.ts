@@ -30,4 +30,12 @@ export interface SigningKeys {
    * @throws ConfigurationError where the option `keys` gives the keys.
    */
   rotate(): Promise<void>
+
+  /**
+   * Ends a key that was stolen: it is published no more, and what it signed verifies no more. Where it signed, the next one signs at once. Other
+   * processes follow within a minute, and relying parties when they ask for the JWK Set again, within five. False where there is no such key.
+   *
+   * @throws ConfigurationError where the option `keys` gives the keys.
+   */
+  revoke(kid: string): Promise<boolean>
 }

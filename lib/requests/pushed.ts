@@ -6,6 +6,7 @@ import type { Client } from '../store/records.js'
 import type { Store } from '../store/store.js'
 import { findByHandle } from '../tokens/find.js'
 import { mintHandle } from '../tokens/handle.js'
+import { contentOf, knownContent } from '../tokens/record-content.js'
 import { requestRefusal } from './refusal.js'
 
 /** RFC 9126 §2.2. What follows is a handle. */
@@ -63,7 +64,7 @@ export async function findPushed(
 ): Promise<PushedRequest> {
   const record = await findByHandle(store, 'pushed', requestUri.slice(URN.length))
   if (record === undefined) throw refusePushed(client, 'unknown')
-  const { request, expiresAt }: PushedState = JSON.parse(record.data)
+  const { request, expiresAt }: PushedState = knownContent(record)
   if (request.clientId !== client.id) throw refusePushed(client, 'foreign')
   if (record.usedAt !== undefined) throw refusePushed(client, 'used')
   if (expiresAt <= now()) throw refusePushed(client, 'expired')
@@ -85,16 +86,15 @@ export function waitingRequest(request: AuthorizationRequest, pushed: string | u
   return pushed === undefined ? { request } : { pushed, receivedAt: request.receivedAt }
 }
 
-/** The whole request again; undefined where the record that it was pushed as is gone. */
+/** The whole request again; undefined where the record that it was pushed as is gone, or cannot be read. */
 export async function requestOf(
   store: Store,
   waiting: WaitingRequest,
 ): Promise<AuthorizationRequest | undefined> {
   if ('request' in waiting) return waiting.request
   const record = await store.find(waiting.pushed)
-  if (record === undefined) return undefined
-  const { request }: PushedState = JSON.parse(record.data)
-  return { ...request, receivedAt: waiting.receivedAt }
+  const state = record && contentOf<PushedState>(record)
+  return state && { ...state.request, receivedAt: waiting.receivedAt }
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Confirmation } from '../sender.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Authentication } from './authentication.js'
 import type { Handle } from './handle.js'
+import { knownContent } from './record-content.js'
 import { withoutWithdrawn } from './withdrawn.js'
 
 /** What an access token stands for. */
@@ -49,5 +50,5 @@ export function accessTokenRecord(handle: Handle, lineage: Lineage, data: Access
 }
 
 export function accessTokenData(record: FoundRecord): AccessTokenData {
-  return withoutWithdrawn(record, JSON.parse(record.data) as AccessTokenData)
+  return withoutWithdrawn(record, knownContent<AccessTokenData>(record))
 }

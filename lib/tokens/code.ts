@@ -3,6 +3,7 @@ import type { ClaimsRequest } from '../standard-claims.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Authentication } from './authentication.js'
 import { expiryOf, type Handle } from './handle.js'
+import { knownContent } from './record-content.js'
 import { withoutWithdrawn } from './withdrawn.js'
 
 /** For how long the record of a code outlives it, in milliseconds: a late replay is still known for one. */
@@ -53,5 +54,5 @@ export function codeExpiry(record: FoundRecord): number {
 }
 
 export function codeData(record: FoundRecord): CodeData {
-  return withoutWithdrawn(record, JSON.parse(record.data) as CodeData)
+  return withoutWithdrawn(record, knownContent<CodeData>(record))
 }

@@ -4,6 +4,7 @@ import { recordId } from '../record-id.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Authentication } from './authentication.js'
 import { expiryOf, type Handle } from './handle.js'
+import { contentOf, knownContent } from './record-content.js'
 import { withoutWithdrawn } from './withdrawn.js'
 
 /** For how long the record of a device code outlives it, in milliseconds: a client that polls late is told that it is too late. */
@@ -56,7 +57,7 @@ export function deviceExpiry({ id }: Pick<FoundRecord, 'id'>): number {
 }
 
 export function deviceData(record: FoundRecord): DeviceData {
-  return JSON.parse(record.data)
+  return knownContent(record)
 }
 
 /**
@@ -74,8 +75,11 @@ export function decisionId(deviceId: string): string {
   return recordId(expiryOf(deviceId), digest(deviceId))
 }
 
-export function decisionData(record: FoundRecord): DeviceDecision {
-  const { approval }: DeviceDecision = JSON.parse(record.data)
+/** Undefined where it cannot be read. */
+export function decisionData(record: FoundRecord): DeviceDecision | undefined {
+  const decision = contentOf<DeviceDecision>(record)
+  if (decision === undefined) return undefined
+  const { approval } = decision
   return approval === undefined ? {} : { approval: withoutWithdrawn(record, approval) }
 }
 

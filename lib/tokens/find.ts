@@ -2,10 +2,11 @@ import type { FoundRecord, RecordKind } from '../store/records.js'
 import type { Store } from '../store/store.js'
 import { type Handle, isRecordOf, readHandle } from './handle.js'
 import { readJwtHandle } from './jwt-access-token.js'
+import { contentOf, type ReadRecord } from './record-content.js'
 
-type RecordOf<Kind extends RecordKind> = FoundRecord & { readonly kind: Kind }
+type RecordOf<Kind extends RecordKind> = ReadRecord & { readonly kind: Kind }
 
-/** The record of a presented handle, if it is one of this kind; used, dead and expired ones included. */
+/** The record of a presented handle, if it is one of this kind and can be read; used, dead and expired ones included. */
 export async function findByHandle<Kind extends RecordKind>(
   store: Store,
   kind: Kind,
@@ -30,5 +31,7 @@ async function findAmong<Kind extends RecordKind>(
 ): Promise<RecordOf<Kind> | undefined> {
   const record = handle && (await store.find(handle.id))
   if (handle === undefined || record === undefined || !isRecordOf(record, handle)) return undefined
-  return kinds.some((kind) => kind === record.kind) ? (record as RecordOf<Kind>) : undefined
+  if (!kinds.some((kind) => kind === record.kind)) return undefined
+  const content = contentOf(record)
+  return content && ({ ...record, content } as RecordOf<Kind>)
 }

@@ -8,6 +8,7 @@ import type { Authentication } from './authentication.js'
 import { deriveHandle, expiryOf, type Handle, newSeed } from './handle.js'
 import type { JwtSigning } from './jwt-access-token.js'
 import { longestAccessTokenLifetime, refreshTokenLifetimes } from './lifetimes.js'
+import { knownContent, traceOf } from './record-content.js'
 import { withoutWithdrawn } from './withdrawn.js'
 
 /** What a refresh token stands for: everything that was granted, which each access token may have less of (RFC 6749 §6). */
@@ -34,7 +35,7 @@ export function refreshTokenRecord(
 }
 
 export function refreshTokenData(record: FoundRecord): RefreshTokenData {
-  return withoutWithdrawn(record, JSON.parse(record.data) as RefreshTokenData)
+  return withoutWithdrawn(record, knownContent<RefreshTokenData>(record))
 }
 
 /** When a refresh token issued now expires, in milliseconds. `lifetimes` in seconds. */
@@ -74,9 +75,10 @@ interface RotationTrace extends Omit<Rotation, 'access' | 'refresh'> {
   readonly expires: { readonly access: number; readonly refresh: number }
 }
 
-/** The very rotation that this refresh token had when it was used. */
-export function sameRotation(refreshToken: string, trace: string): Rotation {
-  const kept: RotationTrace = JSON.parse(trace)
+/** The very rotation that this refresh token had when it was used; undefined where that cannot be read any more. */
+export function sameRotation(refreshToken: string, trace: string): Rotation | undefined {
+  const kept = traceOf<RotationTrace>('refresh', trace)
+  if (kept === undefined) return undefined
   const { seed, expires, ...use } = kept
   return { ...derive(refreshToken, { seed, expires }), ...use }
 }

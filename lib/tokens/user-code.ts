@@ -2,6 +2,7 @@ import { hash, randomInt } from 'node:crypto'
 import { recordId } from '../record-id.js'
 import type { FoundRecord, StoredRecord } from '../store/records.js'
 import type { Store } from '../store/store.js'
+import { contentOf } from './record-content.js'
 
 /** RFC 8628 §6.1: letters of every keyboard's first page, without vowels, so that no word comes out; 20^8 codes are 2^34.5. */
 const ALPHABET = 'BCDFGHJKLMNPQRSTVWXZ'
@@ -74,7 +75,8 @@ export async function findUserCode(
   const spans = [current + 2, current + 1, current]
   const records = await Promise.all(spans.map((span) => store.find(idIn(span, code))))
   const record = records.find((found) => found !== undefined && digest(code).equals(found.hash))
-  return record && { code, record, data: JSON.parse(record.data) }
+  const data = record && contentOf<UserCodeData>(record)
+  return record && data && { code, record, data }
 }
 
 /** Its record outlives the span in which it expires by another one, so that a code that is too old is told from a wrong one. */

@@ -101,6 +101,28 @@ test('rotate lets the next keys sign at the running provider, keeps them encrypt
   )
 })
 
+test('revoke asks, and ends a stolen key: the running provider signs with the next one within a minute', async () => {
+  const of = (keys: readonly Key[], state: string) =>
+    keys.find((key) => key.alg === 'RS256' && key.state === state)?.kid ?? ''
+  // The app makes keys to follow.
+  await host.oauth.keys.list()
+  const before = await list()
+  const stolen = of(before, 'current')
+  const refused = await line.run(['keys', 'revoke', stolen], at())
+  expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Add --yes') })
+  expect(await list()).toEqual(before)
+  const unknown = await line.run(['keys', 'revoke', 'nothing', '--yes'], at())
+  expect(unknown).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("There is no signing key 'nothing'"),
+  })
+  expect(await line.json(['keys', 'revoke', stolen, '--yes'], at())).toEqual({ kid: stolen, revoked: true })
+  host.advance(60)
+  const { tokens } = await signIn(host)
+  expect(decodeProtectedHeader(tokens.id_token).kid).toBe(of(before, 'next'))
+  expect(JSON.stringify(await list())).not.toContain(stolen)
+})
+
 test('rotate waits for the app to make keys that can follow, and says so', async () => {
   for (let left = 2; left > 0; left--) await line.run(['keys', 'rotate'], at())
   const { code, stderr } = await line.run(['keys', 'rotate'], at())
