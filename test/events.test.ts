@@ -269,14 +269,16 @@ describe('request.refused by an endpoint for clients, with the client', () => {
   test.each(OTHERS)(
     '%s: one that is not known, or does not prove itself, is told twice',
     async (endpoint) => {
-      for (const [clientId, reason] of [
-        ['nobody', 'client_unknown'],
-        ['conf', 'credentials_missing'],
-        ['x'.repeat(300), 'client_unknown'],
+      for (const [clientId, reason, shown] of [
+        ['nobody', 'client_unknown', 'nobody'],
+        ['conf', 'credentials_missing', 'conf'],
+        ['x '.repeat(300), 'client_unknown', 'x '.repeat(300).slice(0, 255)],
+        // As long as a token, which it may be.
+        ['x'.repeat(43), 'client_unknown', `${'x'.repeat(16)}...`],
       ] as const) {
         const body = new URLSearchParams({ client_id: clientId, token: 'x' })
         await fetch(host.issuer + endpoint, { method: 'POST', body })
-        const whom = { clientId: clientId.slice(0, 255), reason }
+        const whom = { clientId: shown, reason }
         expect(told()).toEqual([
           ['client.authentication_failed', { ...whom, address: expect.any(String) }],
           ['request.refused', { ...whom, endpoint, error: 'invalid_client' }],

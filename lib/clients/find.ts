@@ -96,5 +96,5 @@ export async function findHolder(
  */
 export function reportable(clientId: string): string {
   const shown = clientId.slice(0, 255).replace(/\p{C}/gu, '?')
-  return shown.replace(/[\w-]{64,}/g, (run) => `${run.slice(0, 16)}...`)
+  return shown.replace(/[\w-]{43,}/g, (run) => `${run.slice(0, 16)}...`)
 }

@@ -6,6 +6,8 @@ const isText: Check = (value) => typeof value === 'string'
 const isNumber: Check = (value) => Number.isFinite(value)
 /** Milliseconds with which an id can begin. */
 const isTime: Check = (value) => Number.isInteger(value) && 0 <= Number(value) && Number(value) < 2 ** 48
+/** BASE64URL(SHA256(verifier)) (RFC 7636 §4.2). */
+const isChallenge: Check = (value) => typeof value === 'string' && /^[\w-]{43}$/.test(value)
 const isFlag: Check = (value) => typeof value === 'boolean'
 const areTexts: Check = (value) => Array.isArray(value) && value.every(isText)
 const maybe =
@@ -15,9 +17,14 @@ const maybe =
 
 /** An object with at least these members. What it has beside them is of a newer version, and is let be. */
 function holding(members: Readonly<Record<string, Check>>): Check {
-  const checks = Object.entries(members)
-  return (value) =>
-    isObject(value) && checks.every(([name, check]) => check((value as Record<string, unknown>)[name]))
+  const [names, checks] = [Object.keys(members), Object.values(members)]
+  return (value) => {
+    if (!isObject(value)) return false
+    // Each access token that is used comes by here.
+    for (let index = 0; index < names.length; index++)
+      if (checks[index]?.((value as Record<string, unknown>)[names[index] ?? '']) !== true) return false
+    return true
+  }
 }
 
 const details = maybe((value) => Array.isArray(value) && value.every(holding({ type: isText })))
@@ -38,7 +45,7 @@ const actor: Check = holding({
 const request = holding({
   ...{ clientId: isText, redirectUri: isText, responseMode: isText, state: maybe(isText), scopes: areTexts },
   ...{ redirectUriLeftOut: maybe(isFlag), resources: areTexts, prompts: areTexts, nonce: maybe(isText) },
-  ...{ codeChallenge: maybe(isText), dpopJkt: maybe(isText), maxAge: maybe(isNumber) },
+  ...{ codeChallenge: maybe(isChallenge), dpopJkt: maybe(isText), maxAge: maybe(isNumber) },
   ...{ authTimeRequired: maybe(isFlag), essentialAcr: maybe(areTexts), subs: maybe(areTexts) },
   ...{ claims: claimsRequest, claimsBeyondScopes: maybe(areTexts), authorizationDetails: details },
   ...{ loginHints: isObject, receivedAt: isTime },
@@ -65,21 +72,30 @@ const SHAPES: Partial<Record<RecordKind, Check>> = {
   }),
   refresh: holding({ ...approval, claims: claimsRequest, confirmation }),
   code: holding({
-    ...{ ...approval, redirectUri: isText, redirectUriLeftOut: maybe(isFlag), codeChallenge: maybe(isText) },
+    ...{
+      ...approval,
+      redirectUri: isText,
+      redirectUriLeftOut: maybe(isFlag),
+      codeChallenge: maybe(isChallenge),
+    },
     ...{ nonce: maybe(isText), dpopJkt: maybe(isText), claims: claimsRequest },
     ...{ endsWithLogin: maybe(isFlag), wrongVerifiers: isNumber },
   }),
   request: (value) => [waiting, waitingPushed, trial].some((check) => check(value)),
   pushed: holding({ request, expiresAt: isTime }),
   device: holding({
-    ...{ clientId: isText, scopes: areTexts, resources: areTexts, codeChallenge: maybe(isText) },
+    ...{ clientId: isText, scopes: areTexts, resources: areTexts, codeChallenge: maybe(isChallenge) },
     ...{ authorizationDetails: details, interval: isNumber, notBefore: isTime },
   }),
   decision: holding({ approval: maybe(holding({ ...approval, endsWithLogin: maybe(isFlag) })) }),
   user_code: holding({ device: isText, expiresAt: isTime, shownTo: areTexts }),
 }
 
-const HANG_ON_GRANTS: ReadonlySet<RecordKind> = new Set(['code', 'refresh'])
+/** Whether it stands for what a user has granted, and cannot be without that. */
+function isGranted({ kind }: FoundRecord, content: unknown): boolean {
+  if (kind === 'decision') return isObject(content) && 'approval' in (content as object)
+  return kind === 'code' || kind === 'refresh'
+}
 
 /** What who used a record has noted on it. */
 const TRACES = {
@@ -104,9 +120,8 @@ export interface ReadRecord extends FoundRecord {
 export function contentOf<Content extends object>(record: FoundRecord): Content | undefined {
   const content = parse(record.data)
   const isRight = SHAPES[record.kind] ?? isObject
-  const isLost =
-    HANG_ON_GRANTS.has(record.kind) && (record.grantId === undefined || record.familyId === undefined)
-  return isRight(content) && !isLost ? (content as Content) : undefined
+  const hangs = record.grantId !== undefined && record.familyId !== undefined
+  return isRight(content) && (hangs || !isGranted(record, content)) ? (content as Content) : undefined
 }
 
 /** The same of a record that could be read when it was found. */

@@ -6,6 +6,7 @@ import type { OAuthProviderOptions } from '../../lib/index.js'
 import { openStore } from '../../lib/store/open.js'
 import { SqliteStore } from '../../lib/store/sqlite.js'
 import type { Store } from '../../lib/store/store.js'
+import { mintHandle } from '../../lib/tokens/handle.js'
 import { type Agent, inputValue, type Page } from '../support/agent.js'
 import { assertion } from '../support/assertions.js'
 import { clients, pkjKey } from '../support/clients.js'
@@ -517,6 +518,36 @@ describe('STOR-05 a fault of SQLite', () => {
     expect(failures.map(({ event }) => String(event.error)).join()).toContain('SQLITE_READONLY')
   })
 
+  test('of writes that share a commit, those that do not fit fail alone', async () => {
+    const store = new SqliteStore(db, { own: false, now: Date.now })
+    const record = (data: string) => {
+      const { id, hash } = mintHandle(Date.now() + 60_000)
+      return { id, hash, kind: 'code', data } as const
+    }
+    const small = Array.from({ length: 4 }, () => record('"a"'))
+    const large = Array.from({ length: 2 }, () => record(`"${'x'.repeat(5000)}"`))
+    await store.insert(small)
+    faults.full!.begin()
+    const answers = await Promise.allSettled([
+      store.amend(small[0]!.id, '"a"', '"b"'),
+      store.insert([large[0]!]),
+      store.amend(small[1]!.id, '"a"', '"b"'),
+      store.consume(small[2]!.id, { now: 1 }, [large[1]!]),
+      store.amend(small[3]!.id, '"a"', '"b"'),
+    ])
+    const [done, full] = [
+      { status: 'fulfilled', value: true },
+      { status: 'rejected', reason: expect.objectContaining({ message: 'SQLite: SQLITE_FULL' }) },
+    ]
+    expect(answers).toEqual([done, full, done, full, done])
+    const found = await Promise.all(small.map(({ id }) => store.find(id)))
+    expect(found.map((one) => one?.data)).toEqual(['"b"', '"b"', '"a"', '"b"'])
+    expect(found[2]?.usedAt).toBeUndefined()
+    for (const { id } of large) expect(await store.find(id)).toBeUndefined()
+    faults.full!.end()
+    expect((await store.consume(small[2]!.id, { now: 1 }, [large[1]!])).won).toBe(true)
+  })
+
   test('of many redemptions that wait for a lock that does not end, none succeeds, and all can be made good', async () => {
     const { agent, code } = await getCode(host, { client: 'kept' })
     const codes = [code]
@@ -589,4 +620,133 @@ describe('STOR-05 the file that the provider opens itself', () => {
     db.close()
     return before
   }
+})
+
+describe('a clock that jumps', () => {
+  const DAY = 86_400
+  let host: Host
+  beforeEach(async () => {
+    host = await hostWith(':memory:')
+  })
+  afterEach(async () => {
+    expect(host.events.filter(({ name }) => name === 'server.error')).toEqual([])
+    await host.close()
+  })
+
+  /** A code and a refresh token that have been used, and what they were used for. */
+  async function used() {
+    const { code, agent } = await getCode(host, { client: 'kept' })
+    const { body: first } = await redeem(host, code, { client: 'kept' })
+    const { body: second } = await refresh(host, first.refresh_token, { client: 'kept' })
+    const { code: unused } = await getCode(host, { client: 'kept', agent })
+    return { code, first, second, unused, agent }
+  }
+
+  async function expectRefused(...sends: Promise<{ status: number; headers: Headers; body: unknown }>[]) {
+    for (const sending of sends) expectInvalidGrant(await json(sending))
+  }
+  const redeemed = (code: string) => redeem(host, code, { client: 'kept' })
+  const refreshed = (token: string) => refresh(host, token, { client: 'kept' })
+  const atApi = async (token: string) => (await callApi(host, '/api/read', token)).status
+
+  test('ahead and back again: what was used stays used, what had expired is gone, and who was allowed is asked no more', async () => {
+    const { code, first, second, unused, agent } = await used()
+    host.advance(400 * DAY)
+    expect(await atApi(second.access_token)).toBe(401)
+    await expectRefused(redeemed(unused), refreshed(second.refresh_token))
+    const ahead = await getTokens(host, { client: 'kept', agent })
+    expect(await atApi(ahead.access_token)).toBe(200)
+    await host.oauth.purge()
+    host.advance(-400 * DAY)
+    await expectRefused(redeemed(code), redeemed(unused), refreshed(first.refresh_token))
+    expect(await atApi(second.access_token)).toBe(401)
+    expect(await atApi(ahead.access_token)).toBe(200)
+    expectTokens(await json(refreshed(ahead.refresh_token)))
+    const { location = '' } = await agent.get(authorizeUrl(host, { client: 'kept' }))
+    expectTokens(await json(redeemed(new URL(location).searchParams.get('code') ?? '')))
+  })
+
+  test('back and ahead again: what was used stays used, and what is alive goes on', async () => {
+    const { code, first, second, unused, agent } = await used()
+    host.advance(-2 * DAY)
+    expect(await atApi(second.access_token)).toBe(200)
+    const { body: third } = await refreshed(second.refresh_token)
+    expect(await atApi(third.access_token)).toBe(200)
+    const back = await getTokens(host, { client: 'kept', agent })
+    host.advance(2 * DAY)
+    expect(await atApi(back.access_token)).toBe(401)
+    expectTokens(await json(refreshed(back.refresh_token)))
+    expectTokens(await json(refreshed(third.refresh_token)))
+    expectTokens(await json(redeemed(unused)))
+    await expectRefused(redeemed(code), refreshed(first.refresh_token))
+  })
+})
+
+describe('a findUser', () => {
+  let host: Host
+  let answer: (user: User | undefined) => unknown = (user) => user
+  beforeAll(async () => {
+    const findUser = (id: string) => answer(host.users.get(id)) as User | undefined
+    host = await startHost({ provider: { store: ':memory:', findUser } })
+  })
+  afterAll(() => host.close())
+  afterEach(() => {
+    answer = (user) => user
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error(INTERNALS)
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error(INTERNALS))],
+  ])(
+    'that %s: the client is told that it failed, nothing is spent, and what needs no user goes on',
+    async (_, fail) => {
+      const { access_token, refresh_token, agent } = await getTokens(host)
+      const { code } = await getCode(host, { agent })
+      answer = fail
+      for (const send of [() => redeem(host, code), () => refresh(host, refresh_token)]) {
+        const { status, body } = await send()
+        expect([status, body.error]).toEqual([500, 'server_error'])
+        expect(JSON.stringify(body)).not.toContain('10.9.8.7')
+      }
+      expect((await callApi(host, '/api/read', access_token)).status).toBe(200)
+      answer = (user) => user
+      expectTokens(await json(redeem(host, code)))
+      expectTokens(await json(refresh(host, refresh_token)))
+    },
+  )
+
+  test('that hangs: who needs it waits, nothing is spent, and all others go on', async () => {
+    const { access_token, refresh_token, agent } = await getTokens(host)
+    const { code } = await getCode(host, { agent })
+    let [goOn, reached] = [() => {}, () => {}]
+    const hanging = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const bothAsked = new Promise<void>((resolve) => {
+      reached = resolve
+    })
+    let asked = 0
+    answer = (user) => {
+      if (++asked === 2) reached()
+      return hanging.then(() => user)
+    }
+    let answers = 0
+    const count = () => {
+      answers++
+    }
+    const waiting = [redeem(host, code), refresh(host, refresh_token)]
+    for (const one of waiting) one.then(count, count)
+    await bothAsked
+    answer = (user) => user
+    expect((await callApi(host, '/api/read', access_token)).status).toBe(200)
+    expectTokens(await json(refresh(host, refresh_token)))
+    expect(answers).toBe(0)
+    goOn()
+    for (const one of waiting) expectTokens(await json(one))
+  })
 })

@@ -1,4 +1,5 @@
 import { storeContract } from 'express-oauth-provider/store-contract'
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import pg from 'pg'
 import {
   ConfigurationError,
@@ -12,10 +13,28 @@ import { openStore } from '../../lib/store/open.js'
 import { statementsFor } from '../../lib/store/postgres-statements.js'
 import type { Store } from '../../lib/store/store.js'
 import { mintHandle } from '../../lib/tokens/handle.js'
-import { authorizeUrl, callApi, getTokens, refresh, type TokenResponse } from '../support/flow.js'
+import { Agent, encode, inputValue } from '../support/agent.js'
+import { assertion, withAssertion } from '../support/assertions.js'
+import { type Balancer, startBalancer } from '../support/balancer.js'
+import { decideAs, poll, startDevice } from '../support/devices.js'
+import { fetch } from '../support/fetch.js'
+import {
+  authorizeUrl,
+  basic,
+  callApi,
+  destination,
+  getTokens,
+  redeem,
+  refresh,
+  signedIn,
+  type TokenResponse,
+} from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
+import { issueCodes } from '../support/issued-codes.js'
 import { type PostgresServer, startPostgres } from '../support/postgres.js'
 import { type PostgresProcesses, startPostgresProcesses } from '../support/postgres-processes.js'
+import { PostgresSessions } from '../support/postgres-sessions.js'
+import { push } from '../support/pushed.js'
 
 const TABLES = ['clients', 'grants', 'records', 'revocations', 'keys', 'sessions', 'audit']
 
@@ -45,6 +64,11 @@ function open(pool: PostgresPool, options?: PostgresStoreOptions) {
 function record(expiresAt: number, more: Partial<StoredRecord> = {}): StoredRecord {
   const { id, hash } = mintHandle(expiresAt)
   return { id, kind: 'code', hash, data: '{}', ...more }
+}
+
+function expectUnavailable({ status, headers }: Pick<TokenResponse, 'status' | 'headers'>): void {
+  expect(status).toBe(503)
+  expect(headers.get('retry-after')).toBe('1')
 }
 
 async function count(pool: pg.Pool, table: string): Promise<number> {
@@ -270,34 +294,290 @@ describe('whoever waits for another process', () => {
 
 describe('several processes', () => {
   let processes: PostgresProcesses
+  let balancer: Balancer
+  let pool: pg.Pool
+  let store: Store
+  /** All four, as a browser or a client sees them. */
+  let host: Host
+  let time = 1000
   beforeAll(async () => {
+    pool = new pg.Pool({ connectionString: await server.createDatabase() })
+    store = postgresStore(pool, { clock: () => time })
     processes = await startPostgresProcesses(4)
+    balancer = await startBalancer()
+    const { origin } = balancer
+    host = { origin, issuer: `${origin}/oauth`, now: () => time } as Host
   })
-  afterAll(() => processes.close())
+  afterAll(async () => {
+    balancer.close()
+    await processes.close()
+    await pool.end()
+  })
 
   test('that start at once on an empty database make one set of tables', async () => {
-    for (let round = 0; round < 3; round++) {
-      await processes.all({ open: await server.createDatabase() })
+    for (const url of [...(await fresh(2)), pool.options.connectionString!]) {
+      await processes.all({ open: url })
       const migrated = await processes.all({ migrate: true })
       expect(migrated).toEqual(expect.arrayContaining([{ from: 0, to: 1 }]))
       expect(migrated.filter((answer) => (answer as { from?: number }).from === 1)).toHaveLength(3)
     }
   })
 
+  function fresh(databases: number): Promise<string[]> {
+    return Promise.all(Array.from({ length: databases }, () => server.createDatabase()))
+  }
+
   test('of a hundred who consume a record in four processes one wins, and only its successor is there', async () => {
-    const pool = await connect()
-    const store = open(pool)
-    await store.migrate()
-    await processes.all({ open: pool.options.connectionString! })
     for (let round = 0; round < 5; round++) {
       const code = record(Date.now() + 60_000)
       await store.insert([code])
-      const answers = await processes.all({ consume: code.id, times: 25, successor: `round ${round}` })
+      const answers = await processes.all({
+        consume: code.id,
+        times: 25,
+        successor: { name: `round ${round}` },
+      })
       expect(answers.flat()).toHaveLength(100)
       expect(answers.flat().filter((won) => won === true)).toHaveLength(1)
       expect(await store.find(code.id)).toMatchObject({ usedAt: 1000, alive: true })
       expect(await count(pool, 'records')).toBe(2 * (round + 1))
     }
+  })
+
+  test('of a hundred who use up one proof in four processes one does', async () => {
+    for (let round = 0; round < 3; round++) {
+      const answers = await processes.all({ insert: record(Date.now() + 60_000).id, times: 25 })
+      expect(answers.flat()).toHaveLength(100)
+      expect(answers.flat().filter((inserted) => inserted === true)).toHaveLength(1)
+    }
+  })
+
+  test.each(['grant', 'family'] as const)(
+    'what three of them redeem while the fourth revokes its %s is dead',
+    async (revoke) => {
+      for (let round = 0; round < 6; round++) {
+        const [grantId, familyId] = [`${revoke} ${round}`, `family of ${revoke} ${round}`]
+        await store.saveGrant({ id: grantId, userId: grantId, clientId: 'a', access: {}, createdAt: 1 })
+        const code = record(Date.now() + 60_000, { grantId, familyId })
+        await store.insert([code])
+        const answers = await processes.all((index) =>
+          index === round % 4
+            ? { revoke, id: revoke === 'grant' ? grantId : familyId }
+            : { consume: code.id, times: 5, successor: { name: grantId, grantId, familyId } },
+        )
+        const winners = answers.flat().filter((won) => won === true).length
+        const { rows } = await pool.query('SELECT id FROM oauth_records WHERE family_id = $1', [familyId])
+        expect([answers.flat().length, rows.length]).toEqual([16, 1 + winners])
+        expect(winners).toBeLessThanOrEqual(1)
+        for (const { id } of rows) expect(await store.find(id)).toMatchObject({ alive: false })
+      }
+    },
+  )
+
+  /** The clocks of all of them, or of each. */
+  async function setClocks(to: number, offsets: readonly number[] = [0, 0, 0, 0]): Promise<void> {
+    time = to
+    await processes.all((index) => ({ time: time + offsets[index]! * 1000 }))
+  }
+
+  function atOnce<T>(times: number, send: () => Promise<T>): Promise<T[]> {
+    return Promise.all(Array.from({ length: times }, send))
+  }
+
+  /** What every process says to an access token. */
+  async function everywhere(accessToken: string): Promise<number[]> {
+    return (await atOnce(4, () => callApi(host, '/api/read', accessToken))).map(({ status }) => status)
+  }
+
+  async function revoke(token: string): Promise<number> {
+    const headers = { authorization: basic('conf', 'conf-secret') }
+    return (await fetch(`${host.issuer}/revoke`, { method: 'POST', headers, body: encode({ token }) })).status
+  }
+
+  const [ALIVE, DEAD] = [Array(4).fill(200), Array(4).fill(401)]
+  const asPublic = { client: 'pub' }
+  const newCodes = (count: number) => issueCodes(store, count, { resource: host.origin, now: time })
+
+  describe('behind a balancer', () => {
+    beforeAll(async () => {
+      await pool.query(PostgresSessions.TABLE)
+      await setClocks(Date.now())
+      const serving = { serve: { issuer: host.issuer } }
+      const [first] = await processes.all((index) => (index === 0 ? serving : { time }))
+      balancer.to([first as number])
+      // The signing keys are made by one; that all may at once is shown elsewhere, and takes them long.
+      await fetch(`${host.issuer}/jwks`)
+      const others = await processes.all((index) => (index === 0 ? { time } : serving))
+      balancer.to([first, ...others.slice(1)] as number[])
+    })
+
+    test('one browser goes every way through them, each of its requests to another one, and so do clients', async () => {
+      const tokens = await getTokens(host, { params: { scope: 'openid read' } })
+      const { agent } = tokens
+      expect(await everywhere(tokens.access_token)).toEqual(ALIVE)
+      const keys = await (await fetch(`${host.issuer}/jwks`)).json()
+      const verifying = { issuer: host.issuer, audience: 'conf', currentDate: new Date(time) }
+      await jwtVerify(String(tokens.id_token), createLocalJWKSet(keys as JSONWebKeySet), verifying)
+      const { body: second } = await refresh(host, tokens.refresh_token)
+      expect(await everywhere(second.access_token)).toEqual(ALIVE)
+      expect(await revoke(second.refresh_token)).toBe(200)
+      expect(await everywhere(second.access_token)).toEqual(DEAD)
+      expect((await refresh(host, second.refresh_token)).body.error).toBe('invalid_grant')
+
+      const { body: pushed } = await push(host)
+      const request = { client_id: 'conf', request_uri: String(pushed.request_uri) }
+      const callback = await agent.get(`${host.issuer}/authorize?${encode(request)}`)
+      const { status } = await redeem(host, destination(callback).searchParams.get('code') ?? '')
+      expect(status).toBe(200)
+
+      const codes = await startDevice(host)
+      expect((await poll(host, codes)).body.error).toBe('authorization_pending')
+      await decideAs(host, codes, 'approve', { agent })
+      await setClocks(time + 6000)
+      const device = await poll(host, codes)
+      expect(await everywhere(device.body.access_token)).toEqual(ALIVE)
+
+      for (const applications of [1, 0]) {
+        const page = await agent.get(`${host.issuer}/authorized-applications`)
+        const form = { _csrf: inputValue(page, '_csrf'), grant: inputValue(page, 'grant') }
+        await agent.post(page.url, form)
+        expect(await store.listGrants({ userId: 'alice' })).toHaveLength(applications)
+      }
+      expect(await everywhere(device.body.access_token)).toEqual(DEAD)
+
+      const { served } = balancer
+      expect(new Set(served).size).toBe(4)
+      for (const [index, port] of served.entries()) expect(port).not.toBe(served[index + 1])
+    })
+
+    test('of twenty who redeem a code or use an assertion at once one succeeds, and all who refresh get one pair', async () => {
+      const [first = '', second = ''] = await newCodes(2)
+      const redeemed = await atOnce(20, () => redeem(host, first, asPublic))
+      expect(redeemed.map(({ status }) => status).sort()).toEqual([200, ...Array(19).fill(400)])
+      const { body } = await redeem(host, second, asPublic)
+      const refreshed = await atOnce(20, () => refresh(host, body.refresh_token, asPublic))
+      expect(refreshed.map(({ status }) => status)).toEqual(Array(20).fill(200))
+      const pairs = refreshed.map(({ body }) => `${body.access_token} ${body.refresh_token}`)
+      expect(new Set(pairs).size).toBe(1)
+      const form = withAssertion(assertion(host))
+      const pushed = await atOnce(20, () =>
+        push(host, { client: 'pkj', proof: { headers: {}, form: { client_id: 'pkj', ...form } } }),
+      )
+      expect(pushed.map(({ status }) => status).sort()).toEqual([201, ...Array(19).fill(401)])
+    })
+
+    test('RACE-05 what is refreshed while another process revokes works nowhere afterwards', async () => {
+      const agent = await signedIn(host, 'bob')
+      for (let round = 0; round < 4; round++) {
+        const { refresh_token } = await getTokens(host, { agent })
+        const refreshing = atOnce(3, () => refresh(host, refresh_token))
+        const [answers, revoked] = await Promise.all([refreshing, revoke(refresh_token)])
+        expect(revoked).toBe(200)
+        for (const { status, body } of answers) {
+          if (status === 200) {
+            expect(await everywhere(body.access_token)).toEqual(DEAD)
+            expect((await refresh(host, body.refresh_token)).status).toBe(400)
+          } else expect(body.error).toBe('invalid_grant')
+        }
+      }
+    })
+
+    test('clocks that differ stop nobody and spend nothing twice', async () => {
+      await setClocks(time, [0, -8, 20, 5])
+      const agent = await signedIn(host, 'carol')
+      for (let round = 0; round < 3; round++) {
+        const { access_token, refresh_token } = await getTokens(host, { agent })
+        expect(await everywhere(access_token)).toEqual(ALIVE)
+        const { status, body } = await refresh(host, refresh_token)
+        expect([status, await everywhere(body.access_token)]).toEqual([200, ALIVE])
+      }
+      const [code = ''] = await newCodes(1)
+      const redeemed = await atOnce(20, () => redeem(host, code, asPublic))
+      expect(redeemed.filter(({ status }) => status === 200)).toHaveLength(1)
+
+      // Those that are minutes ahead delete what is past for them, and nothing that was used is good again for the others.
+      const jwt = assertion(host)
+      const use = () =>
+        push(host, {
+          client: 'pkj',
+          proof: { headers: {}, form: { client_id: 'pkj', ...withAssertion(jwt) } },
+        })
+      expect((await use()).status).toBe(201)
+      const { refresh_token } = await getTokens(host, { agent })
+      const { body } = await refresh(host, refresh_token)
+      await setClocks(time, [4 * 60, 0, 0, 4 * 60])
+      for (let count = 0; count < 2; count++) await processes.all({ purge: true })
+      expect((await atOnce(4, use)).map(({ status }) => status)).toEqual(Array(4).fill(401))
+      expect((await atOnce(4, () => redeem(host, code, asPublic))).map(({ status }) => status)).toEqual(
+        Array(4).fill(400),
+      )
+      expect(await everywhere(body.access_token)).toEqual(ALIVE)
+      await setClocks(time)
+    })
+
+    /**
+     * Clients that redeem codes and refresh while something happens. Every answer is right, or says that there is none for now, and how
+     * many did so is what this gives; what is asked again then is answered as if nothing had been.
+     */
+    async function underLoad(happen: () => Promise<unknown>): Promise<number> {
+      let refused = 0
+      /** Sends it again until there is an answer, and says how often it was sent. */
+      const ask = async (send: () => Promise<TokenResponse>) => {
+        for (let tries = 1; ; tries++) {
+          const { status, headers, body } = await send()
+          if (status === 503) expect(headers.get('retry-after')).toBe('1')
+          else if (status !== 502) return { status, body, tries }
+          refused++
+        }
+      }
+      const codes = await newCodes(24)
+      let happening: Promise<unknown> | undefined
+      const client = async () => {
+        for (let code = codes.pop(); code !== undefined; code = codes.pop()) {
+          const { status, body, tries } = await ask(() => redeem(host, code!, asPublic))
+          // Spent, and the answer lost: whoever comes again with that code is not given a second one.
+          if (status === 400) expect([tries > 1, body.error]).toEqual([true, 'invalid_grant'])
+          else expect(status).toBe(200)
+          let { refresh_token } = body
+          for (let rotations = 0; status === 200 && rotations < 2; rotations++) {
+            const refreshed = await ask(() => refresh(host, refresh_token, asPublic))
+            expect(refreshed.status).toBe(200)
+            refresh_token = refreshed.body.refresh_token
+          }
+          if (codes.length < 16) happening ??= happen()
+        }
+      }
+      await Promise.all(Array.from({ length: 6 }, client))
+      await happening
+      // Of every code, there are its tokens or none, and every refresh token that was used has one successor.
+      const { rows } = await pool.query(FAMILIES)
+      expect(rows.length).toBeGreaterThan(24)
+      for (const { used, access, refresh, unused } of rows)
+        expect([access, unused]).toEqual([refresh, used ? '1' : '0'])
+      return refused
+    }
+
+    const FAMILIES = `SELECT code.used_at IS NOT NULL AS used,
+        count(*) FILTER (WHERE token.kind = 'access') AS access, count(*) FILTER (WHERE token.kind = 'refresh') AS refresh,
+        count(*) FILTER (WHERE token.kind = 'refresh' AND token.used_at IS NULL) AS unused
+      FROM oauth_records AS code LEFT JOIN oauth_records AS token ON token.family_id = code.id AND token.kind <> 'code'
+      WHERE code.kind = 'code' GROUP BY code.id`
+
+    test('the server is restarted under load: every answer is right or 503, nothing is spent twice, and all goes on', async () => {
+      const refused = await underLoad(async () => {
+        await server.kill()
+        expectUnavailable(await callApi(host, '/api/read', mintHandle(time + 1000).value))
+        const { location = '' } = await new Agent(host).get(authorizeUrl(host))
+        expect(new URL(location).searchParams.get('error')).toBe('server_error')
+        await server.restart()
+      })
+      expect(refused).toBeGreaterThan(0)
+      const { access_token } = await getTokens(host)
+      expect(await everywhere(access_token)).toEqual(ALIVE)
+    })
+
+    test('a process is killed under load: the others go on, and nothing is spent twice', async () => {
+      expect(await underLoad(() => processes.killOne())).toBeGreaterThan(0)
+    })
   })
 })
 
@@ -516,11 +796,6 @@ describe('a provider on PostgreSQL', () => {
     }
   }
 
-  function expectUnavailable({ status, headers }: Pick<TokenResponse, 'status' | 'headers'>): void {
-    expect(status).toBe(503)
-    expect(headers.get('retry-after')).toBe('1')
-  }
-
   test('it goes the whole way: code, token, API, refresh, revocation', async () => {
     const tokens = await getTokens(host)
     expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
@@ -570,21 +845,6 @@ describe('a provider on PostgreSQL', () => {
         cause: expect.objectContaining({ code: '57P01' }),
       }),
     )
-  })
-
-  test('while the server is gone every request is answered with 503, and when it is back everything is as it was', async () => {
-    const tokens = await getTokens(host, { user: 'bob' })
-    await admin.end()
-    await server.kill()
-    expectUnavailable(await callApi(host, '/api/read', tokens.access_token))
-    expectUnavailable(await refresh(host, tokens.refresh_token))
-    const { location } = await tokens.agent.get(authorizeUrl(host))
-    expect(new URL(location ?? '').searchParams.get('error')).toBe('server_error')
-    await server.restart()
-    expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
-    const { status, body } = await refresh(host, tokens.refresh_token)
-    expect(status).toBe(200)
-    expect((await callApi(host, '/api/read', body.access_token)).status).toBe(200)
   })
 
   test('it takes the store behind its guard, and a store that is down when the host starts does not keep it from starting', async () => {

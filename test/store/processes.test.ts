@@ -1,13 +1,19 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import SQLite from 'better-sqlite3'
 import { openStore } from '../../lib/store/open.js'
 import type { FoundRecord } from '../../lib/store/records.js'
-import { codeHandleExpiry, codeRecord } from '../../lib/tokens/code.js'
+import type { Store } from '../../lib/store/store.js'
 import { findByHandle } from '../../lib/tokens/find.js'
-import { mintHandle, newGrantId } from '../../lib/tokens/handle.js'
+import { type Compiled, compile } from '../support/compiled.js'
+import { OPERATIONS } from '../support/faults.js'
 import * as flow from '../support/flow.js'
 import type { Host } from '../support/host.js'
+import { issueCodes } from '../support/issued-codes.js'
 import { type Processes, type ProviderProcess, prepareProcesses } from '../support/processes.js'
+import { fill, NOW, writes } from '../support/writes.js'
+import type { Moment } from '../support/writing-process.js'
 
 const client = 'pub'
 const redeem = (host: ProviderProcess, code: string) => flow.redeem(host as Host, code, { client })
@@ -20,35 +26,11 @@ beforeAll(() => {
 })
 afterAll(() => processes.close())
 
-/** What an approval would have left: a grant, and codes that hang on it. */
-async function issueCodes(file: string, count: number): Promise<string[]> {
+async function codesIn(file: string, count: number): Promise<string[]> {
   const store = openStore(file, Date.now)
-  const now = Date.now()
-  const allowed = {
-    userId: 'alice',
-    clientId: client,
-    scopes: ['read'],
-    resources: ['http://localhost'],
-  }
-  const access = { 'http://localhost': ['read'] }
-  const grant = await store.saveGrant({
-    id: newGrantId(),
-    userId: 'alice',
-    clientId: client,
-    access,
-    createdAt: now,
-  })
-  const handles = Array.from({ length: count }, () => mintHandle(codeHandleExpiry(now, 600)))
-  const data = {
-    ...allowed,
-    redirectUri: flow.redirectUriOf(client),
-    codeChallenge: flow.CHALLENGE,
-    wrongVerifiers: 0,
-    authentication: {},
-  }
-  await store.insert(handles.map((handle) => codeRecord(handle, grant.id, { ...data, approvedAt: now })))
+  const codes = await issueCodes(store, count)
   await store.close()
-  return handles.map(({ value }) => value)
+  return codes
 }
 
 function twenty(
@@ -68,7 +50,7 @@ describe('two processes on one file', () => {
   afterAll(() => Promise.all(hosts.map((host) => host.close())))
 
   test('RACE-01 of twenty parallel redemptions of one code exactly one is answered with 200', async () => {
-    const codes = await issueCodes(file, 5)
+    const codes = await codesIn(file, 5)
     for (const code of codes) {
       const answers = await twenty(hosts, (host) => redeem(host, code))
       expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(19).fill(400)])
@@ -83,7 +65,7 @@ describe('two processes on one file', () => {
   })
 
   test('RACE-02 twenty parallel refreshes of one token give one pair, which works in both processes', async () => {
-    const [code = ''] = await issueCodes(file, 1)
+    const [code = ''] = await codesIn(file, 1)
     let { body: tokens } = await redeem(hosts[0]!, code)
     for (let round = 0; round < 5; round++) {
       const answers = await twenty(hosts, (host) => refresh(host, tokens.refresh_token))
@@ -104,7 +86,7 @@ test('processes that start at once on a fresh file all come up, on one set of ta
   for (let round = 0; round < 12; round++) {
     const file = path.join(processes.folder, `fresh-${round}.db`)
     hosts = await Promise.all(loaded.map((process) => process.open(file)))
-    const [code = ''] = await issueCodes(file, 1)
+    const [code = ''] = await codesIn(file, 1)
     const { status, body } = await redeem(hosts[round % 4]!, code)
     expect(status).toBe(200)
     for (const host of hosts) expect((await callApi(host, body.access_token)).status).toBe(200)
@@ -124,7 +106,7 @@ test('after twelve times kill -9 in the middle of redemptions no code was redeem
   /** Redeems what is left over, and fresh codes, until the process is killed after so many answers. */
   async function killDuringRedemptions(after: number): Promise<void> {
     const host = await processes.start(file)
-    const codes = [...unanswered.splice(0), ...(await issueCodes(file, CODES))]
+    const codes = [...unanswered.splice(0), ...(await codesIn(file, CODES))]
     let count = 0
     let killed: Promise<void> | undefined
     const redeemers = Array.from({ length: AT_ONCE }, async () => {
@@ -187,4 +169,69 @@ test('after twelve times kill -9 in the middle of redemptions no code was redeem
   expect((await redeem(host, code)).body.error).toBe('invalid_grant')
   await store.close()
   await host.close()
+})
+
+describe('kill -9 in the middle of every kind of write', () => {
+  let compiled: Compiled
+  let filled: string
+  /** What is in a file in which a write has happened, and before it. */
+  const after = new Map<string, unknown>()
+  let before: unknown
+  const names = Object.keys(writes) as (keyof Store)[]
+  beforeAll(async () => {
+    compiled = compile('writing-process')
+    filled = path.join(compiled.folder, 'filled.db')
+    await using(filled, fill)
+    before = contents(filled)
+    for (const name of names) {
+      const file = path.join(compiled.folder, `${name}.db`)
+      copyFileSync(filled, file)
+      await using(file, writes[name]!)
+      after.set(name, contents(file))
+      expect(after.get(name)).not.toEqual(before)
+    }
+  })
+  afterAll(() => compiled.remove())
+
+  async function using(file: string, use: (store: Store) => unknown): Promise<void> {
+    const store = openStore(file, () => NOW)
+    await use(store)
+    await store.close()
+  }
+
+  /** All that is in a file, after a look whether it is whole. */
+  function contents(file: string): unknown {
+    const db = new SQLite(file)
+    expect(db.pragma('integrity_check', { simple: true })).toBe('ok')
+    const tables = db.prepare("SELECT name FROM sqlite_master WHERE name LIKE 'oauth%' AND type = 'table'")
+    const all = tables
+      .pluck()
+      .all()
+      .map((table) => [table, db.prepare(`SELECT * FROM ${table}`).all()])
+    db.close()
+    return all
+  }
+
+  test('these are all kinds of write', () => {
+    expect(OPERATIONS.filter((name) => !/^(?:find|list|has|close)/.test(name)).sort()).toEqual(names.sort())
+  })
+
+  test.each<Moment>(['after the first change', 'before the commit', 'after the answer'])(
+    '%s: each has happened as a whole or not at all, what was answered has, and it can be done again',
+    async (moment) => {
+      const folder = path.join(compiled.folder, moment)
+      mkdirSync(folder)
+      for (const name of names) copyFileSync(filled, path.join(folder, `${name}.db`))
+      const { signal, stderr } = spawnSync(process.execPath, [compiled.script, folder, moment])
+      expect([String(stderr), signal]).toEqual(['', 'SIGKILL'])
+      for (const name of names) {
+        const killed = path.join(folder, `${name}.db`)
+        if (moment !== 'after the answer') {
+          expect([name, contents(killed)]).toEqual([name, before])
+          await using(killed, writes[name]!)
+        }
+        expect([name, contents(killed)]).toEqual([name, after.get(name)])
+      }
+    },
+  )
 })

@@ -141,7 +141,7 @@ export async function startHost(options: HostOptions = {}): Promise<Host> {
   }
 }
 
-function mountLogin(app: Express, express: typeof express5): void {
+export function mountLogin(app: Express, express: typeof express5): void {
   app.get('/login', (req, res) => {
     res
       .type('html')
@@ -162,7 +162,7 @@ function mountLogin(app: Express, express: typeof express5): void {
   })
 }
 
-function mountApi(app: Express, oauth: OAuthProvider): void {
+export function mountApi(app: Express, oauth: Pick<OAuthProvider, 'requireToken'>): void {
   const answer: RequestHandler = (req, res) => {
     const { clientId, userId, scopes, expiresAt, resource } = req.auth
     res.json({ clientId, userId, scopes, expiresAt, resource: resource.href })

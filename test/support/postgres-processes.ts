@@ -1,41 +1,36 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { compile } from './compiled.js'
 import type { Task } from './postgres-process.js'
-
-const root = path.resolve(import.meta.dirname, '../..')
 
 /** Processes that share one database. */
 export interface PostgresProcesses {
-  /** Gives each the same task at once, and answers what each has answered. */
-  all(task: Task): Promise<unknown[]>
+  /** Gives each the same task at once, or each its own, and answers what each has answered. */
+  all(task: Task | ((index: number) => Task)): Promise<unknown[]>
+  /** Ends the last one as `kill -9` does; it gets no more tasks. */
+  killOne(): Promise<void>
   close(): Promise<void>
 }
 
 export async function startPostgresProcesses(count: number): Promise<PostgresProcesses> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'oauth-postgres-processes-'))
-  const script = path.join(folder, 'process.cjs')
-  execFileSync(path.join(root, 'node_modules/.bin/esbuild'), [
-    path.join(root, 'test/support/postgres-process.ts'),
-    '--bundle',
-    '--platform=node',
-    '--external:pg-native',
-    '--log-level=error',
-    `--outfile=${script}`,
-  ])
+  const { script, remove } = compile('postgres-process')
   const children = Array.from({ length: count }, () => fork(script))
   await Promise.all(children.map((child) => once(child, 'message')))
   return {
     async all(task) {
       const answers = children.map((child) => once(child, 'message'))
-      for (const child of children) child.send(task)
+      for (const [index, child] of children.entries())
+        child.send(typeof task === 'function' ? task(index) : task)
       return (await Promise.all(answers)).map(([answer]) => answer)
+    },
+    async killOne() {
+      const child = children.pop()
+      child?.kill('SIGKILL')
+      if (child) await once(child, 'exit')
     },
     async close() {
       await Promise.all(children.map(end))
-      rmSync(folder, { recursive: true })
+      remove()
     },
   }
 }

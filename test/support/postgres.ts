@@ -37,10 +37,13 @@ interface Owner {
   readonly gid?: number
 }
 
+const SETTINGS = ['max_connections=200']
 /** Nothing needs to outlast the machine, so nothing waits for the disk; what was committed outlasts the server. */
-const SETTINGS = ['fsync=off', 'full_page_writes=off', 'max_connections=200', 'shared_buffers=32MB']
+const FAST = ['fsync=off', 'full_page_writes=off', 'shared_buffers=32MB']
+/** What was committed outlasts the machine too. */
+const DURABLE = ['fsync=on', 'synchronous_commit=on', 'shared_buffers=256MB']
 
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres({ durable = false } = {}): Promise<PostgresServer> {
   const owner = ownerOfServer()
   const folder = mkdtempSync(path.join(tmpdir(), 'oauth-postgres-'))
   chmodSync(folder, 0o700)
@@ -63,6 +66,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const port = await freePort()
   const settings = [
     ...SETTINGS,
+    ...(durable ? DURABLE : FAST),
     `port=${port}`,
     'listen_addresses=127.0.0.1',
     `unix_socket_directories=${folder}`,

@@ -1,11 +1,7 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { compile } from './compiled.js'
 import { signingKeys } from './signing-keys.js'
-
-const root = path.resolve(import.meta.dirname, '../..')
 
 /** A process of a host that serves one SQLite file. */
 export interface ProviderProcess {
@@ -30,24 +26,8 @@ export interface Processes {
   close(): Promise<void>
 }
 
-/** Compiles the host with its packages into one file beside the templates, so that each process is up in a moment. */
 export function prepareProcesses(): Processes {
-  const folder = mkdtempSync(path.join(tmpdir(), 'oauth-processes-'))
-  for (const name of ['node_modules', 'templates', 'package.json'])
-    symlinkSync(path.join(root, name), path.join(folder, name))
-  const script = path.join(folder, 'compiled/test/provider-process.js')
-  mkdirSync(path.dirname(script), { recursive: true })
-  execFileSync(path.join(root, 'node_modules/.bin/esbuild'), [
-    path.join(root, 'test/support/provider-process.ts'),
-    '--bundle',
-    '--platform=node',
-    '--format=esm',
-    '--external:better-sqlite3',
-    // What the packages that are no ES modules ask for.
-    "--banner:js=import * as module from 'node:module'; const require = module.createRequire(import.meta.url)",
-    '--log-level=error',
-    `--outfile=${script}`,
-  ])
+  const { folder, script, remove } = compile('provider-process')
   const children = new Set<ChildProcess>()
 
   async function kill(child: ChildProcess): Promise<void> {
@@ -89,7 +69,7 @@ export function prepareProcesses(): Processes {
     start: async (file) => (await load()).open(file),
     async close() {
       await Promise.all([...children].map(kill))
-      rmSync(folder, { recursive: true })
+      remove()
     },
   }
 }
