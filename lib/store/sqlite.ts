@@ -229,6 +229,8 @@ export class SqliteStore implements Store {
   }
 
   #purge(now: number, limit: number): number {
+    const expired = this.#statements.hasExpired.get({ now, key: timeKey(now) }) as { it: number }
+    if (expired.it === 0) return 0
     this.#statements.purgeRevocations.run(now, limit)
     this.#statements.purgeSessions.run(now, limit)
     purgeClients(this.#statements, now, limit)
