@@ -96,7 +96,6 @@ function authOf(
   // A resource that knows some scopes only sees no others, whatever else the token is for.
   const granted = within.reduce((left, one) => scopesAt(left, [one], runtime.settings), data.scopes)
   const has = (scope: string) =>
-    granted.includes(scope) ||
     runtime.settings.scopes.get(scope)?.heldBy.some((name) => granted.includes(name))
   if (!scopes.every(has)) throw insufficientScope(scopes)
   return {

@@ -32,6 +32,7 @@ import {
   refresh,
   signedIn,
 } from './support/flow.js'
+import { freePort } from './support/free-port.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
 import { sessionsWithoutId } from './support/sessions-without-id.js'
 
@@ -989,7 +990,7 @@ test('the print shop of the example answers 503 while it cannot fetch the keys, 
     res.status(status).json({ keys })
   })
   const shop = await startPrintShop({
-    ...{ port: await freePort(), photoAppUrl: `${host.origin}/daylight`, clientSecret: 'secret' },
+    ...{ port: await freePort('localhost'), photoAppUrl: `${host.origin}/daylight`, clientSecret: 'secret' },
   })
   const post = async (logout_token: string) =>
     (
@@ -1045,14 +1046,6 @@ test('discovery says that back-channel logout is there, with sid', async () => {
     backchannel_logout_session_supported: true,
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, 'localhost')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
-}
 
 /** A client with this has a notice for each session. */
 const EACH: ClientMetadata = { backchannel_logout_session_required: true }

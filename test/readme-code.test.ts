@@ -36,6 +36,7 @@ import { Browser } from './consumers/browser.cjs'
 import { newCertificate, OID, selfSignedCertificate } from './support/certificate.js'
 import { commandLine } from './support/command-line.js'
 import { decide, destination, getCode, signedIn, toConsent } from './support/flow.js'
+import { freePort } from './support/free-port.js'
 import { type Host, startHost, type User } from './support/host.js'
 import { exchange } from './support/mutual-tls.js'
 import { startPostgres } from './support/postgres.js'
@@ -901,14 +902,6 @@ Object.assign(listening, express)
 function kept(server: Server): Server {
   servers.push(server)
   return server
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
 }
 
 /** Signs in and approves, as far as a browser is asked to, until it is somewhere else than at the provider. */

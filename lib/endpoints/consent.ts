@@ -79,7 +79,7 @@ export async function decideConsent(runtime: Runtime, request: FormRequest): Pro
       notice: { key: 'consent.notice.withdrawn' },
     })
   }
-  const scopes = chosenScopes(runtime, pending.state.request, grant, request.parameters.all('scope'))
+  const scopes = chosenScopes(runtime, asked, grant, request.parameters.all('scope'))
   if (scopes === undefined) {
     return ask(runtime, request, client, pending, next, {
       status: 400,

@@ -185,16 +185,16 @@ function checkSame(
   given: Rotation,
   { parameters, scopes, audience, authorizationDetails, confirmation }: Asked,
 ): void {
-  const hint = USED_OTHERWISE
   // The tokens of a confidential client may be bound to another key each time, but these are bound already.
-  if (!sameConfirmation(given.confirmation, confirmation)) throw invalidGrant(hint, 'repeated_otherwise')
+  if (!sameConfirmation(given.confirmation, confirmation))
+    throw invalidGrant(USED_OTHERWISE, 'repeated_otherwise')
   if (parameters.get('scope') !== undefined && !sameMembers(given.scopes, scopes))
-    throw new OAuthError('invalid_scope', hint, { reason: 'repeated_otherwise' })
+    throw new OAuthError('invalid_scope', USED_OTHERWISE, { reason: 'repeated_otherwise' })
   if (parameters.all('resource').length > 0 && !sameMembers(given.audience, audience))
-    throw new OAuthError('invalid_target', hint, { reason: 'repeated_otherwise' })
+    throw new OAuthError('invalid_target', USED_OTHERWISE, { reason: 'repeated_otherwise' })
   const named = parameters.get('authorization_details') !== undefined
   if (named && !sameDetails(given.authorizationDetails, authorizationDetails))
-    throw new OAuthError('invalid_authorization_details', hint, { reason: 'repeated_otherwise' })
+    throw new OAuthError('invalid_authorization_details', USED_OTHERWISE, { reason: 'repeated_otherwise' })
 }
 
 function sameMembers(a: readonly string[], b: readonly string[]): boolean {

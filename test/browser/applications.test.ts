@@ -4,7 +4,7 @@ import { fetch } from '../support/fetch.js'
 import { authorizeUrl, basic, callApi, getTokens, VERIFIER } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
-import { expectGoodLooks, findings, injected } from './page-checks.js'
+import { expectGoodLooks, findings, injected, listenTo } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
 import { Visitors } from './visitors.js'
 
@@ -256,13 +256,7 @@ async function open(options?: BrowserContextOptions): Promise<void> {
 }
 
 function listen(to: Page): void {
-  to.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text())
-  })
-  to.on('dialog', (dialog) => {
-    complaints.push(`a script ran: ${dialog.message()}`)
-    dialog.dismiss()
-  })
+  listenTo(to, (text) => complaints.push(text))
 }
 
 async function signIn(): Promise<void> {

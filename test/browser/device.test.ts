@@ -6,7 +6,7 @@ import { callApi } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
 import { expectRefusal, expectTokens } from '../support/token-endpoint.js'
 import { mountLoginPage } from './login-page.js'
-import { expectGoodLooks, markup } from './page-checks.js'
+import { expectGoodLooks, listenTo, markup } from './page-checks.js'
 import { Visitors } from './visitors.js'
 
 const LONG = 'Wordwithoutanyspace'.repeat(8)
@@ -172,13 +172,7 @@ async function open(options?: BrowserContextOptions): Promise<void> {
 }
 
 function listen(to: Page): void {
-  to.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text())
-  })
-  to.on('dialog', (dialog) => {
-    complaints.push(`a script ran: ${dialog.message()}`)
-    dialog.dismiss()
-  })
+  listenTo(to, (text) => complaints.push(text))
 }
 
 /** At the login page, to which a page has led. */

@@ -4,7 +4,7 @@ import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
 import { LOGOUT_PARAMETERS } from '../support/openid.js'
 import { mountLoginPage } from './login-page.js'
-import { expectGoodLooks, injected, markup } from './page-checks.js'
+import { expectGoodLooks, injected, listenTo, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
 import { Visitors } from './visitors.js'
 
@@ -246,15 +246,12 @@ async function begin(
   await signIn('alice')
 }
 
-function listen(to: Page) {
-  to.on('console', (message) => {
-    const missing = message.text().startsWith('Failed to load resource')
-    if (message.type() === 'error' && !missing) complaints.push(message.text())
-  })
-  to.on('dialog', (dialog) => {
-    complaints.push(`a script ran: ${dialog.message()}`)
-    dialog.dismiss()
-  })
+function listen(to: Page): void {
+  listenTo(
+    to,
+    (text) => complaints.push(text),
+    (text) => text.startsWith('Failed to load resource'),
+  )
 }
 
 function logout(parameters: Record<string, string> = {}): string {

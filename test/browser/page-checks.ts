@@ -9,6 +9,21 @@ const axe = readFileSync(path.resolve(import.meta.dirname, '../../node_modules/a
 const pictures = process.env.SCREENSHOTS
 if (pictures) mkdirSync(pictures, { recursive: true })
 
+/** Tells what a page complains of: errors on its console, but those that are meant, and scripts that ran. */
+export function listenTo(
+  page: Page,
+  complain: (text: string) => void,
+  isMeant = (_text: string) => false,
+): void {
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !isMeant(message.text())) complain(message.text())
+  })
+  page.on('dialog', (dialog) => {
+    complain(`a script ran: ${dialog.message()}`)
+    dialog.dismiss()
+  })
+}
+
 /** Elements that none of our pages has. Only markup that was let in can make them. */
 export function markup(page: Page): Promise<string[]> {
   return page.locator('svg, script, img, iframe, [onload]').evaluateAll((found) => {

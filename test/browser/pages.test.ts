@@ -9,7 +9,7 @@ import { clients } from '../support/clients.js'
 import { authorizeUrl, callApi, getTokens, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
 import { mountLoginPage } from './login-page.js'
-import { expectGoodLooks, findings, injected, markup } from './page-checks.js'
+import { expectGoodLooks, findings, injected, listenTo, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
 import { Visitors } from './visitors.js'
 
@@ -587,14 +587,8 @@ async function open(options?: BrowserContextOptions) {
   page = visitor.page
 }
 
-function listen(to: Page) {
-  to.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text())
-  })
-  to.on('dialog', (dialog) => {
-    complaints.push(`a script ran: ${dialog.message()}`)
-    dialog.dismiss()
-  })
+function listen(to: Page): void {
+  listenTo(to, (text) => complaints.push(text))
 }
 
 function request(client: string, scope = 'read', params: Record<string, string> = {}): string {

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, IncomingMessage, type Server } from 'node:http'
-import { type AddressInfo, Socket } from 'node:net'
+import { IncomingMessage, type Server } from 'node:http'
+import { Socket } from 'node:net'
 import path from 'node:path'
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client'
 import { toNodeHandler } from '@modelcontextprotocol/node'
@@ -24,6 +23,7 @@ import {
 } from '../../lib/index.js'
 import { Browser } from '../consumers/browser.cjs'
 import { type DocumentSite, startDocumentSite } from '../support/documents.js'
+import { freePort } from '../support/free-port.js'
 import { MemoryOAuth } from '../support/mcp-client.js'
 import { signingKeys } from '../support/signing-keys.js'
 
@@ -64,14 +64,6 @@ afterAll(async () => {
   await oauth.close()
   await site.close()
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
-}
 
 interface Connection {
   /** Calls a tool and gives the text that it answers. */

@@ -10,11 +10,10 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
+import { freePort } from './free-port.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -63,7 +62,7 @@ export async function startPostgres({ durable = false } = {}): Promise<PostgresS
     ],
     { ...owner, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
   )
-  const port = await freePort()
+  const port = await freePort('127.0.0.1')
   const settings = [
     ...SETTINGS,
     ...(durable ? DURABLE : FAST),
@@ -175,13 +174,4 @@ async function end(server: ChildProcess, order: 'kill' | 'stop'): Promise<void> 
   server.ref()
   server.stdin?.write(`${order}\n`)
   await once(server, 'exit')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
