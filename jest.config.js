@@ -8,17 +8,17 @@ export default {
   roots: ['<rootDir>/lib', '<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/consumers/'],
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.ts',
   testTimeout: 120_000,
   // One more than the cores of a small machine: whoever waits for a browser or a disk leaves room for another.
   maxWorkers: 3,
   testSequencer: '<rootDir>/.build/slowest-first.js',
   globalSetup: '<rootDir>/test/support/before-all-suites.ts',
   setupFiles: ['<rootDir>/test/support/before-each-suite.ts'],
+  resolver: '<rootDir>/test/support/resolver.cjs',
   moduleNameMapper: {
     '^express-oauth-provider$': '<rootDir>/lib/index.ts',
     '^express-oauth-provider/store-contract$': '<rootDir>/lib/store/contract.ts',
-    '^(\\.{1,2}/.*)\\.js$': ['$1.js', '$1.ts'],
   },
   modulePathIgnorePatterns: ['<rootDir>/test/consumers/'],
   transform: {

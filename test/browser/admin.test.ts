@@ -6,6 +6,7 @@ import type { Store } from '../../lib/store/store.js'
 import { launchBrowser } from '../support/chromium.js'
 import { callApi, getTokens } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
+import { click, look, read, type } from './hand.js'
 import { mountLoginPage } from './login-page.js'
 import { expectGoodLooks, findings, injected } from './page-checks.js'
 import { Visitors } from './visitors.js'
@@ -46,7 +47,7 @@ describe('an administrator without JavaScript', () => {
   test('finds an application, verifies it, blocks it after a question, and sees it in the log', async () => {
     await arrive({ javaScriptEnabled: false })
     const tokens = await getTokens(host, { client: 'shop' })
-    await page.getByLabel('Name or id').fill('the shop')
+    await type(page, 'Name or id', 'the shop')
     await press('Search')
     await go('The Shop')
     expect(await heading()).toBe('The Shop')
@@ -56,10 +57,10 @@ describe('an administrator without JavaScript', () => {
     expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(200)
     await press('Block')
     await press('Block it')
-    expect(await page.getByRole('status').textContent()).toBe('The application is blocked.')
+    expect(await read(page, '[role=status]')).toBe('The application is blocked.')
     expect((await callApi(host, '/api/read', tokens.access_token)).status).toBe(401)
     await press('Unblock')
-    expect(await page.getByRole('status').textContent()).toBe('The application is no longer blocked.')
+    expect(await read(page, '[role=status]')).toBe('The application is no longer blocked.')
     await go('Audit log of this application')
     const [first, second] = await page
       .getByRole('row')
@@ -76,21 +77,19 @@ describe('an administrator without JavaScript', () => {
     await grant('bob', 'pub')
     await grant('bob', URL_ID)
     await go('Users')
-    await page.getByLabel('User ID').fill('bob')
+    await type(page, 'User ID', 'bob')
     await press('Search')
     expect(await heading()).toBe('User Bob')
     const row = page.getByRole('row').filter({ hasText: 'Public' })
     await leave(() => row.getByRole('button', { name: 'Withdraw write' }).click())
-    expect(await page.getByRole('status').textContent()).toContain('Permissions changed: 1')
+    expect(await read(page, '[role=status]')).toContain('Permissions changed: 1')
     expect((await store.findGrant('bob', 'pub'))?.access).toEqual({ [host.origin]: ['read'] })
     await press('Revoke Confidential')
     expect(await store.findGrant('bob', 'conf')).toBeUndefined()
     await press('Revoke all of them')
     expect(await heading()).toBe('Revoke everything that user bob has allowed?')
     await press('Revoke everything')
-    expect(await page.getByRole('main').innerText()).toContain(
-      'This user has allowed no application anything.',
-    )
+    expect(await look(page, 'main')).toContain('This user has allowed no application anything.')
   })
 
   test('withdraws a scope from everybody, whatever its name is', async () => {
@@ -99,7 +98,7 @@ describe('an administrator without JavaScript', () => {
     await press('Withdraw this scope')
     expect(await heading()).toBe(`Withdraw ${MANY[3]} from all applications?`)
     await press('Withdraw it')
-    expect(await page.getByRole('status').textContent()).toContain('Permissions changed: 1')
+    expect(await read(page, '[role=status]')).toContain('Permissions changed: 1')
   })
 })
 
@@ -136,7 +135,7 @@ describe('looks, with what is long, hostile and much', () => {
     await arrive({ locale: 'ar', viewport: { width: 320, height: 600 } })
     for (const [, path] of pages) {
       await page.goto(`${host.issuer}/admin${path}`)
-      expect(await page.locator('html').getAttribute('dir')).toBe('rtl')
+      expect(await page.evaluate('document.documentElement.dir')).toBe('rtl')
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320)
     }
   })
@@ -171,7 +170,7 @@ async function arrive(options: BrowserContextOptions = {}, user = 'root'): Promi
   complaints = []
   page = (await visitors.arrive(options)).page
   await page.goto(`${host.issuer}/admin`)
-  await page.getByLabel('User').fill(user)
+  await type(page, 'User', user)
   await press('Sign in')
 }
 
@@ -180,15 +179,15 @@ function leave(act: () => Promise<unknown>): Promise<unknown> {
 }
 
 function press(name: string): Promise<unknown> {
-  return leave(() => page.getByRole('button', { name, exact: true }).click())
+  return leave(() => click(page, 'button', name, true))
 }
 
 function go(name: string): Promise<unknown> {
-  return leave(() => page.getByRole('link', { name, exact: true }).click())
+  return leave(() => click(page, 'link', name, true))
 }
 
 async function heading(): Promise<string> {
-  return page.getByRole('heading', { level: 1 }).innerText()
+  return look(page, 'h1')
 }
 
 async function fill(): Promise<void> {

@@ -3,6 +3,7 @@ import { launchBrowser } from '../support/chromium.js'
 import { fetch } from '../support/fetch.js'
 import { authorizeUrl, basic, callApi, getTokens, VERIFIER } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
+import { click, look, read, type } from './hand.js'
 import { mountLoginPage } from './login-page.js'
 import { expectGoodLooks, findings, injected, listenTo } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
@@ -53,12 +54,12 @@ afterAll(async () => {
 test('the whole way without JavaScript: register, see the secret once, use it, get a new one, delete', async () => {
   await open({ javaScriptEnabled: false })
   await page.goto(`${host.issuer}/applications`)
-  await page.getByLabel('User').fill('alice')
+  await type(page, 'User', 'alice')
   await press('Sign in')
   expect(await text()).toContain('You have registered no application.')
-  await leave(() => page.getByRole('link', { name: 'Register an application' }).click())
+  await leave(() => click(page, 'link', 'Register an application'))
   await page.getByRole('textbox', { name: 'Name' }).fill('The Print Shop')
-  await page.getByLabel('Redirect URIs').fill(CALLBACK)
+  await type(page, 'Redirect URIs', CALLBACK)
   await page.getByLabel('Read your things').check()
   await press('Register')
   const secret = await copied('Secret (client_secret)')
@@ -89,7 +90,7 @@ test('the whole way without JavaScript: register, see the secret once, use it, g
   expect(await Promise.all([secret, fresh].map((one) => proves(id, one)))).toEqual([false, true])
 
   await page.goto(`${host.issuer}/applications/${id}`)
-  await leave(() => page.getByRole('link', { name: 'Delete this application' }).click())
+  await leave(() => click(page, 'link', 'Delete this application'))
   await press('Delete')
   expect(await text()).toContain('You have registered no application.')
   expect((await callApi(host, '/api/read', token)).status).toBe(401)
@@ -106,7 +107,7 @@ test('Try it shows what people see, and brings the answer back', async () => {
   expect(await findings(page)).toEqual([])
   expect(await text()).toContain(CALLBACK)
   expect(rp.arrivals.filter(({ searchParams }) => searchParams.get('state') !== 'the-state')).toEqual([])
-  await leave(() => page.getByRole('link', { name: 'Back to Mine' }).click())
+  await leave(() => click(page, 'link', 'Back to Mine'))
   await press('Try it')
   await press('Deny')
   expect(await heading()).toBe('You said no')
@@ -124,7 +125,7 @@ test('the keyboard alone does it, and after a mistake the focus is where it is',
   await page.keyboard.type('javascript:alert(1)')
   await page.getByLabel('Change your things').focus()
   await leave(() => page.keyboard.press('Enter'))
-  expect(await page.getByRole('alert').textContent()).toContain('Please correct what is marked below.')
+  expect(await read(page, '[role=alert]')).toContain('Please correct what is marked below.')
   expect(await page.evaluate('document.activeElement.id')).toBe('redirect_uris')
   expect(await page.getByLabel('Single-page or native app').isChecked()).toBe(true)
   expect(await page.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('Typed')
@@ -173,7 +174,7 @@ describe('looks', () => {
       async () => {
         await page.goto(`${host.issuer}/applications/new`)
         await page.getByRole('textbox', { name: 'Name' }).fill('Mine')
-        await page.getByLabel('Redirect URIs').fill(`http://${LONG}.example/cb`)
+        await type(page, 'Redirect URIs', `http://${LONG}.example/cb`)
         await press('Register')
         complaints = complaints.filter((complaint) => !complaint.includes('400 (Bad Request)'))
       },
@@ -214,7 +215,7 @@ describe('looks', () => {
     await getTokens(host, { params: { scope: 'read write' } })
     for (const address of [`applications/${await makeApplication()}`, 'authorized-applications']) {
       await page.goto(`${host.issuer}/${address}`)
-      expect(await page.locator('html').getAttribute('dir')).toBe('rtl')
+      expect(await page.evaluate('document.documentElement.dir')).toBe('rtl')
       await page.setViewportSize({ width: 375, height: 800 })
       expect(await findings(page)).toEqual([])
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375)
@@ -263,8 +264,7 @@ async function signIn(): Promise<void> {
   await context.request.post(`${host.origin}/login`, { form: { user: 'alice' }, maxRedirects: 0 })
 }
 
-const press = (name: string) =>
-  leave(() => page.getByRole('button', { name, exact: name.length < 12 }).click())
+const press = (name: string) => leave(() => click(page, 'button', name, name.length < 12))
 
 /** Does what leads to another page, and waits for that. */
 async function leave(action: () => Promise<void>): Promise<void> {
@@ -273,6 +273,5 @@ async function leave(action: () => Promise<void>): Promise<void> {
 
 const copied = async (name: string) =>
   (await page.getByRole('region', { name }).locator('.copy').innerText()).trim()
-const text = async () => (await page.getByRole('main').innerText()).replaceAll(/\s+/g, ' ')
-const heading = async () =>
-  (await page.getByRole('heading', { level: 1 }).innerText()).replaceAll(/\s+/g, ' ')
+const text = () => look(page, 'main')
+const heading = () => look(page, 'h1')

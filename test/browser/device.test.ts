@@ -5,6 +5,7 @@ import { DEVICE_GRANT, deviceClients, poll, startDevice } from '../support/devic
 import { callApi } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
 import { expectRefusal, expectTokens } from '../support/token-endpoint.js'
+import { click, look, type } from './hand.js'
 import { mountLoginPage } from './login-page.js'
 import { expectGoodLooks, listenTo, markup } from './page-checks.js'
 import { Visitors } from './visitors.js'
@@ -64,7 +65,7 @@ describe('on a phone', () => {
     expectRefusal(await poll(host, codes), 400, 'authorization_pending')
     await page.goto(codes.verification_uri)
     await signIn()
-    await page.getByLabel('Code on your device').fill(codes.user_code.toLowerCase().replace('-', ''))
+    await type(page, 'Code on your device', codes.user_code.toLowerCase().replace('-', ''))
     await press('Continue')
     expect(await text()).toContain(codes.user_code)
     await page.getByLabel('Change your things').uncheck()
@@ -99,7 +100,7 @@ test('DEV-07 a link on a foreign page has no code tried: the person sends it the
   await page.goto(
     `${host.origin.replace('localhost', '127.0.0.1')}/foreign?to=${codes.verification_uri_complete}`,
   )
-  await leave(() => page.getByRole('link').click())
+  await leave(() => click(page, 'link'))
   expect(await heading()).toBe('Connect a device')
   expect(await page.getByLabel('Code on your device').inputValue()).toBe(codes.user_code)
   await press('Continue')
@@ -177,7 +178,7 @@ function listen(to: Page): void {
 
 /** At the login page, to which a page has led. */
 async function signIn(user = 'alice'): Promise<void> {
-  await page.getByLabel('User').fill(user)
+  await type(page, 'User', user)
   await press('Sign in')
 }
 
@@ -185,13 +186,12 @@ async function signInFirst(user = 'alice'): Promise<void> {
   await context.request.post(`${host.origin}/login`, { form: { user }, maxRedirects: 0 })
 }
 
-const press = (name: string) => leave(() => page.getByRole('button', { name }).click())
+const press = (name: string) => leave(() => click(page, 'button', name))
 
 /** Does what leads to another page, and waits for that. */
 async function leave(action: () => Promise<void>): Promise<void> {
   await Promise.all([page.waitForEvent('load'), action()])
 }
 
-const text = async () => (await page.getByRole('main').innerText()).replaceAll(/\s+/g, ' ')
-const heading = async () =>
-  (await page.getByRole('heading', { level: 1 }).innerText()).replaceAll(/\s+/g, ' ')
+const text = () => look(page, 'main')
+const heading = () => look(page, 'h1')

@@ -6,18 +6,13 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import SQLite from 'better-sqlite3'
-import type { APIResponse, Browser, BrowserContext, Locator, Page } from 'playwright-core'
+import type { APIResponse, Browser, BrowserContext, Page } from 'playwright-core'
 import { startPhotoApp } from '../../example-app/photo-app/index.js'
 import { startPrintShop } from '../../example-app/print-shop/index.js'
 import { launchBrowser } from '../support/chromium.js'
+import { click, type Pressable, read, texts, type } from './hand.js'
 import { findings, LOOKS } from './page-checks.js'
 import { Visitors } from './visitors.js'
-
-// Slow hashes are there to cost time; each sign-in here would pay for one.
-jest.mock('bcryptjs', () => {
-  const bcrypt = jest.requireActual('bcryptjs')
-  return { ...bcrypt, hashSync: (password: string) => bcrypt.hashSync(password, 4) }
-})
 
 const passwords = { alice: 'wonderland', bob: 'can-we-fix-it' }
 
@@ -69,7 +64,7 @@ test('a stranger signs in, approves, is known by name, sees prints, refreshes, a
   expect(page.url()).toMatch(/\/login\?return_to=\/oauth\/consent\/[\w-]+$/)
   await signIn('alice')
 
-  const consent = page.getByRole('main')
+  const consent = await read(page, 'main')
   for (const words of [
     'The Print Shop',
     'Alice',
@@ -79,7 +74,7 @@ test('a stranger signs in, approves, is known by name, sees prints, refreshes, a
     'See your email address',
     'See your photos',
   ]) {
-    expect(await consent.textContent()).toContain(words)
+    expect(consent).toContain(words)
   }
   expect(await page.getByRole('checkbox', { name: 'See how you sort them into albums' }).isVisible()).toBe(
     true,
@@ -87,17 +82,13 @@ test('a stranger signs in, approves, is known by name, sees prints, refreshes, a
   await approve()
 
   expect(await customer()).toBe('Alice alice@photos.example')
-  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Alice’s photos, ready to print')
-  expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual([
-    'North',
-    'The coast',
-    'Sand and stone',
-  ])
+  expect(await heading()).toBe('Alice’s photos, ready to print')
+  expect(await texts(page, 'h2')).toEqual(['North', 'The coast', 'Sand and stone'])
   expect(await visiblePhotos()).toBe(9)
 
-  const before = await page.locator('code').textContent()
+  const before = await read(page, 'code')
   await press('Refresh token')
-  const [replaced, now] = await page.locator('code').allTextContents()
+  const [replaced, now] = await texts(page, 'code')
   expect(await notice()).toContain('Refreshed')
   expect(replaced).toBe(before)
   expect(now).not.toBe(before)
@@ -107,7 +98,7 @@ test('a stranger signs in, approves, is known by name, sees prints, refreshes, a
   await follow('Withdraw access')
   expect(page.url()).toBe(`${photoApp.url}/oauth/authorized-applications`)
   await press('Withdraw access')
-  expect(await page.getByRole('main').textContent()).not.toContain('See your photos')
+  expect(await read(page, 'main')).not.toContain('See your photos')
 
   await page.goto(printShop.url)
   expect(await notice()).toContain('You have withdrawn our access')
@@ -128,7 +119,7 @@ test('LOGO-01 signing out at the print shop ends both sessions, says so, and the
   await page.reload()
   expect(await page.getByRole('status').count()).toBe(0)
   await page.goto(photoApp.url)
-  expect(await page.getByRole('main').textContent()).toContain('Every day has its light.')
+  expect(await read(page, 'main')).toContain('Every day has its light.')
 
   await begin()
   expect(page.url()).toContain('/login?return_to=')
@@ -186,7 +177,7 @@ test("signing out on the provider's own page ends the session at the print shop"
   await page.goto(`${photoApp.url}/oauth/logout`)
   const told = backChannel()
   await press('Sign out')
-  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('You are signed out')
+  expect(await heading()).toBe('You are signed out')
   expect(await told).toBe(200)
 
   await page.goto(printShop.url)
@@ -287,14 +278,14 @@ test('two tabs that connect at the same time both come back, each with its own a
 test('a callback that is not of this browser, or was used before, is told so in a sentence with a way on', async () => {
   const logged = jest.spyOn(console, 'error').mockImplementation(() => undefined)
   await page.goto(`${printShop.url}/callback?code=x&state=unknown`)
-  expect(await page.getByRole('main').textContent()).toContain('opened in another browser')
+  expect(await read(page, 'main')).toContain('opened in another browser')
   await follow('Sign in with Daylight Photos')
   await signIn('alice')
   const callback = page.waitForRequest((request) => request.url().includes('/callback?'))
   await approve()
 
   await page.goto((await callback).url())
-  expect(await page.getByRole('main').textContent()).toContain('used before')
+  expect(await read(page, 'main')).toContain('used before')
   await follow('See your prints')
   expect(await visiblePhotos()).toBe(9)
   expect(logged).not.toHaveBeenCalled()
@@ -304,12 +295,12 @@ test('a callback that is not of this browser, or was used before, is told so in 
 test('a user who is signed in already comes to the consent page without the login page', async () => {
   await page.goto(`${photoApp.url}/login`)
   await signIn('bob')
-  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Bob’s photos')
+  expect(await heading()).toBe('Bob’s photos')
 
   await begin()
   expect(page.url()).toMatch(/\/oauth\/consent\/[\w-]+$/)
   await approve()
-  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Bob’s photos, ready to print')
+  expect(await heading()).toBe('Bob’s photos, ready to print')
   expect(await visiblePhotos()).toBe(3)
 
   await press('Refresh token')
@@ -339,13 +330,13 @@ test('albums can be kept back at first and shared later', async () => {
   await signIn('alice')
   await page.getByRole('checkbox', { name: 'See how you sort them into albums' }).uncheck()
   await approve()
-  expect(await page.getByRole('heading', { level: 2 }).count()).toBe(0)
+  expect(await texts(page, 'h2')).toEqual([])
   expect(await visiblePhotos()).toBe(9)
 
   await follow('Share the albums')
   await page.getByRole('checkbox', { name: 'See how you sort them into albums' }).check()
   await approve()
-  expect(await page.getByRole('heading', { level: 2 }).count()).toBe(3)
+  expect(await texts(page, 'h2')).toHaveLength(3)
 })
 
 test('"Not you?" on the consent page lets another user decide', async () => {
@@ -355,15 +346,15 @@ test('"Not you?" on the consent page lets another user decide', async () => {
   await follow('Not you?')
   await signIn('bob')
   await approve()
-  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Bob’s photos, ready to print')
+  expect(await heading()).toBe('Bob’s photos, ready to print')
 })
 
 test('a wrong password keeps the way back, and gives no session', async () => {
   await begin()
-  await page.getByLabel('E-mail').fill('alice@photos.example')
-  await page.getByLabel('Password').fill('looking-glass')
+  await type(page, 'E-mail', 'alice@photos.example')
+  await type(page, 'Password', 'looking-glass')
   await press('Sign in')
-  expect(await page.getByRole('alert').textContent()).toContain('No user has this')
+  expect(await read(page, '[role=alert]')).toContain('No user has this')
 
   await signIn('alice')
   expect(await page.getByRole('button', { name: 'Approve' }).isVisible()).toBe(true)
@@ -376,7 +367,7 @@ test('the session id changes at login, and signing out ends the session', async 
   expect(await sessionId()).not.toBe(planted)
 
   await press('Sign out')
-  expect(await page.getByRole('main').textContent()).toContain('Every day has its light.')
+  expect(await read(page, 'main')).toContain('Every day has its light.')
 })
 
 test.each([
@@ -438,11 +429,11 @@ function listenTo(to: Page) {
 }
 
 /** Presses a button, and waits for the page that comes. */
-const press = (name: string, on = page) => leave(on, on.getByRole('button', { name }))
-const follow = (name: string) => leave(page, page.getByRole('link', { name }))
+const press = (name: string, on = page) => leave(on, 'button', name)
+const follow = (name: string) => leave(page, 'link', name)
 
-async function leave(from: Page, by: Locator) {
-  await Promise.all([from.waitForEvent('load'), by.click()])
+async function leave(from: Page, by: Pressable, name: string) {
+  await Promise.all([from.waitForEvent('load'), click(from, by, name)])
 }
 
 async function begin() {
@@ -451,8 +442,8 @@ async function begin() {
 }
 
 async function signIn(name: keyof typeof passwords) {
-  await page.getByLabel('E-mail').fill(`${name}@photos.example`)
-  await page.getByLabel('Password').fill(passwords[name])
+  await type(page, 'E-mail', `${name}@photos.example`)
+  await type(page, 'Password', passwords[name])
   await press('Sign in')
 }
 
@@ -478,9 +469,11 @@ async function submit(from: APIResponse, form: Record<string, string>) {
 
 /** From the print shop to the photo app and back. */
 async function signOutOfShop() {
-  await signOutButton().click()
-  await page.waitForURL(`${printShop.url}/`)
-  await page.getByRole('link', { name: 'Sign in with Daylight Photos' }).waitFor()
+  const arrival = page.waitForEvent('domcontentloaded', (at) => at.url() === `${printShop.url}/`)
+  await click(page, 'button', 'Sign out')
+  await arrival
+  await page.waitForLoadState()
+  expect(await read(page, 'body')).toContain('Sign in with Daylight Photos')
 }
 
 /** What the print shop answers when the photo app calls it next. Both run in this process, and the photo app waits for nobody. */
@@ -497,15 +490,15 @@ function backChannel(): Promise<number> {
 }
 
 const signOutButton = () => page.getByRole('button', { name: 'Sign out' })
-const notice = () => page.getByRole('status').textContent()
-const customer = () => page.getByRole('banner').getByRole('paragraph').textContent()
+const notice = () => read(page, '[role=status]')
+const customer = () => read(page, 'header p')
+const heading = () => read(page, 'h1')
 
 /** Counts images that have really been decoded: an address that CSP refused has no width. */
 function visiblePhotos(): Promise<number> {
-  return page.locator('figure img').evaluateAll((images) => {
-    return (images as unknown as { naturalWidth: number }[]).filter(({ naturalWidth }) => naturalWidth > 0)
-      .length
-  })
+  return page.evaluate(
+    "[...document.querySelectorAll('figure img')].filter(({ naturalWidth }) => naturalWidth > 0).length",
+  )
 }
 
 async function sessionId(of = 'photos.sid') {

@@ -6,6 +6,7 @@ import { selfSignedCertificate } from '../support/certificate.js'
 import { launchBrowser } from '../support/chromium.js'
 import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, startHost } from '../support/host.js'
+import { click, read, type } from './hand.js'
 import { mountLoginPage } from './login-page.js'
 import { listen, type RelyingParty, startRelyingParty } from './relying-party.js'
 import { Visitors } from './visitors.js'
@@ -121,7 +122,7 @@ describe.each([
   test('UI-13 Deny takes the browser to the callback too', async () => {
     await page.goto(`${start()}&prompt=consent`)
     await signIn('bob')
-    await page.getByRole('button', { name: 'Deny' }).click()
+    await click(page, 'button', 'Deny')
     await page.waitForURL('https://rp.example/cb?error=access_denied*')
     expect(complaints).toEqual([])
   })
@@ -198,10 +199,10 @@ describe.each([
     await signIn('bob')
     await page.goto(`https://rp.example/opener?url=${encodeURIComponent(start())}`)
     const popup = await press('Connect')
-    await popup.getByRole('button', { name: 'Approve' }).click()
+    await click(popup, 'button', 'Approve')
 
     await page.waitForFunction('document.querySelector("output").textContent !== ""')
-    expect(await page.locator('output').textContent()).toBe(rp.arrivals[0]?.search)
+    expect(await read(page, 'output')).toBe(rp.arrivals[0]?.search)
     expect(codeIn(rp.arrivals[0])).toMatch(/^[\w-]+$/)
   })
 
@@ -212,7 +213,7 @@ describe.each([
     await signIn('bob', true, popup)
     await popup.waitForURL('https://first.example/cb?*')
     expect(await popup.evaluate('window.opener')).toBeNull()
-    expect(await page.locator('output').textContent()).toBe('')
+    expect(await read(page, 'output')).toBe('')
   })
 
   test('HDR-02 the consent page is shown in no frame, not even in one of the host itself', async () => {
@@ -292,20 +293,17 @@ function addFormAction(app: Express) {
 
 /** Signs in on the host's page, and waits for the page that comes. */
 async function signIn(user: string, arrives = true, on = page) {
-  await on.getByLabel('User').fill(user)
+  await type(on, 'User', user)
   const button = on.getByRole('button', { name: 'Sign in' })
   await (arrives ? Promise.all([on.waitForEvent('load'), button.click()]) : button.click())
 }
 
 function approve() {
-  return page.getByRole('button', { name: 'Approve' }).click()
+  return click(page, 'button', 'Approve')
 }
 
 async function press(name: string): Promise<Page> {
-  const [popup] = await Promise.all([
-    context.waitForEvent('page'),
-    page.getByRole('button', { name }).click(),
-  ])
+  const [popup] = await Promise.all([context.waitForEvent('page'), click(page, 'button', name)])
   popup.setDefaultTimeout(30_000)
   return popup
 }

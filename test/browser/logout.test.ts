@@ -3,6 +3,7 @@ import { launchBrowser } from '../support/chromium.js'
 import { authorizeUrl, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
 import { LOGOUT_PARAMETERS } from '../support/openid.js'
+import { click, look, read } from './hand.js'
 import { mountLoginPage } from './login-page.js'
 import { expectGoodLooks, injected, listenTo, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
@@ -103,7 +104,7 @@ describe('signing out', () => {
     await begin()
     await page.goto(logout({ client_id: 'printer', post_logout_redirect_uri: 'https://evil.example/' }))
     expect(await text()).toContain('https://evil.example/')
-    await leave(() => page.getByRole('link', { name: 'Sign out anyway' }).click())
+    await leave(() => click(page, 'link', 'Sign out anyway'))
     await press('Sign out')
     expect(await heading()).toBe('You are signed out')
   })
@@ -113,7 +114,7 @@ describe('signing out', () => {
     await page.goto(logout({ client_id: 'printer', post_logout_redirect_uri: 'https://rp.example/cb' }))
     await signIn('bob')
     await press('Sign out')
-    expect(await page.getByRole('alert').textContent()).toContain('please decide again')
+    expect(await read(page, '[role=alert]')).toContain('please decide again')
     expect(await text()).toContain('Signed in as Bob')
     expect(rp.arrivals).toEqual([])
     await press('Sign out')
@@ -206,7 +207,7 @@ describe('what others wrote is text', () => {
     await signIn('mallory')
     for (const button of ['Stay signed in', 'Sign out']) {
       await page.goto(logout({ client_id: 'hostile', post_logout_redirect_uri: 'https://rp.example/cb' }))
-      expect(await page.locator('.account').textContent()).toContain(PAYLOAD)
+      expect(await read(page, '.account')).toContain(PAYLOAD)
       expect(await text()).toContain(`${PAYLOAD} asks for this`)
       expect(await markup(page)).toEqual([])
       await press(button)
@@ -275,16 +276,15 @@ async function ending(button: string, parameters: Record<string, string> = {}) {
   await press(button)
 }
 
-const press = (name: string) => leave(() => page.getByRole('button', { name }).click())
+const press = (name: string) => leave(() => click(page, 'button', name))
 
 /** Does what leads to another page, and waits for that. */
 async function leave(action: () => Promise<void>, on = page) {
   await Promise.all([on.waitForEvent('load'), action()])
 }
 
-const text = async () => (await page.getByRole('main').innerText()).replaceAll(/\s+/g, ' ')
-const heading = async () =>
-  (await page.getByRole('heading', { level: 1 }).innerText()).replaceAll(/\s+/g, ' ')
+const text = () => look(page, 'main')
+const heading = () => look(page, 'h1')
 
 /** The name of what has the focus, which has to be seen. */
 async function focused(): Promise<string> {

@@ -24,17 +24,17 @@ export function listenTo(
   })
 }
 
+const FOREIGN = 'svg, script, img, iframe, [onload]'
+
 /** Elements that none of our pages has. Only markup that was let in can make them. */
 export function markup(page: Page): Promise<string[]> {
-  return page.locator('svg, script, img, iframe, [onload]').evaluateAll((found) => {
-    return found.map((element) => (element as unknown as { localName: string }).localName)
-  })
+  return page.evaluate(`[...document.querySelectorAll('${FOREIGN}')].map(({ localName }) => localName)`)
 }
 
 /** What is on the page although nobody may bring it there: elements of `markup`, addresses that are scripts, templates that were run. */
 export function injected(page: Page): Promise<string[]> {
   return page.evaluate<string[]>(`[
-    ...[...document.querySelectorAll('svg, script, img, iframe, [onload]')].map(({ localName }) => localName),
+    ...[...document.querySelectorAll('${FOREIGN}')].map(({ localName }) => localName),
     ...[...document.querySelectorAll('[href^="javascript:"], [action^="javascript:"]')].map(({ outerHTML }) => outerHTML),
     ...document.documentElement.outerHTML.match(/1234321/g) ?? [],
   ]`)
@@ -55,7 +55,7 @@ export const LOOKS = ['color-contrast', 'link-in-text-block', 'scrollable-region
 export async function expectGoodLooks(page: Page, name: string): Promise<void> {
   const usual = page.viewportSize()
   // A table is shown as one on a desk only.
-  const needsAll = (await page.locator('table').count()) > 0 ? [375, 1280] : [375]
+  const needsAll = (await page.evaluate('document.querySelector("table") !== null')) ? [375, 1280] : [375]
   const found: string[] = []
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [375, 1280]) {

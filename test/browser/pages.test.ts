@@ -8,6 +8,7 @@ import { launchBrowser } from '../support/chromium.js'
 import { clients } from '../support/clients.js'
 import { authorizeUrl, callApi, getTokens, redeem } from '../support/flow.js'
 import { type Host, type HostOptions, startHost } from '../support/host.js'
+import { click, look, read, texts, type } from './hand.js'
 import { mountLoginPage } from './login-page.js'
 import { expectGoodLooks, findings, injected, listenTo, markup } from './page-checks.js'
 import { type RelyingParty, startRelyingParty } from './relying-party.js'
@@ -97,7 +98,7 @@ describe('deciding', () => {
   test('UI-13 the whole way works without JavaScript: sign in, choose, approve, withdraw', async () => {
     await open({ javaScriptEnabled: false })
     await page.goto(request('printer', 'read write share'))
-    await page.getByLabel('User').fill('alice')
+    await type(page, 'User', 'alice')
     await press('Sign in')
     await page.getByLabel('Show your things').uncheck()
     await press('Approve')
@@ -116,10 +117,10 @@ describe('deciding', () => {
     await page.goto(
       `${host.issuer}/authorize?${new URL(authorizeUrl(host, { client: 'first' })).searchParams}`,
     )
-    await page.getByLabel('User').fill('alice')
+    await type(page, 'User', 'alice')
     const [arrival] = await Promise.all([
       page.waitForRequest(/^https:\/\/first\.example\/cb\?code=/),
-      page.getByRole('button', { name: 'Sign in' }).click(),
+      click(page, 'button', 'Sign in'),
     ])
     expect(arrival.method()).toBe('GET')
   })
@@ -151,7 +152,7 @@ describe('deciding', () => {
     await page.getByLabel('Change your things').uncheck()
     await page.getByLabel('Show your things').uncheck()
     await press('Approve')
-    expect(await page.getByRole('alert').textContent()).toBe('Choose at least one, or deny.')
+    expect(await read(page, '[role=alert]')).toBe('Choose at least one, or deny.')
     await page.getByLabel('Show your things').check()
     await press('Approve')
     expect((await redeem(host, arrivedCode(), { client: 'printer' })).body.scope).toBe('share')
@@ -261,7 +262,7 @@ describe('deciding', () => {
     await page.getByLabel('Change your things').uncheck()
     await signIn('alice')
     await press('Approve')
-    expect(await page.getByRole('alert').textContent()).toContain('please decide again')
+    expect(await read(page, '[role=alert]')).toContain('please decide again')
     expect(rp.arrivals).toEqual([])
     expect(await page.getByLabel('Change your things').isChecked()).toBe(false)
     await press('Approve')
@@ -277,7 +278,7 @@ describe('deciding', () => {
     const wayOn = page.getByRole('main').getByRole('link')
     expect(await wayOn.count()).toBe(1)
     await leave(() => wayOn.click())
-    await page.getByLabel('User').fill('alice')
+    await type(page, 'User', 'alice')
     await press('Sign in')
     await press('Approve')
     expect((await redeem(host, arrivedCode(), { client: 'printer' })).status).toBe(200)
@@ -299,8 +300,8 @@ describe('deciding', () => {
     await page.goto(request('printer'))
     const consent = page.url()
     expect(await text()).toContain('Signed in as Alice')
-    await leave(() => page.getByRole('link', { name: 'Not you?' }).click())
-    await page.getByLabel('User').fill('bob')
+    await leave(() => click(page, 'link', 'Not you?'))
+    await type(page, 'User', 'bob')
     await press('Sign in')
     expect(page.url()).toBe(consent)
     expect(await text()).toContain('Signed in as Bob')
@@ -313,8 +314,8 @@ describe('deciding', () => {
     const ended = await connect('printer')
     await signIn('alice')
     await page.goto(`${host.issuer}/authorized-applications`)
-    await leave(() => page.getByRole('button', { name: 'Withdraw access The Print Shop' }).click())
-    expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['Confidential'])
+    await leave(() => click(page, 'button', 'Withdraw access The Print Shop'))
+    expect(await texts(page, 'h2')).toEqual(['Confidential'])
     expect((await callApi(host, '/api/read', ended)).status).toBe(401)
     expect((await callApi(host, '/api/read', kept)).status).toBe(200)
 
@@ -425,7 +426,7 @@ describe('what others wrote is text', () => {
     host.users.set('mallory', wrote)
     await signIn('mallory')
     await page.goto(request('hostile', 'read hostile'))
-    expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain(PAYLOAD)
+    expect(await read(page, 'h1')).toContain(PAYLOAD)
     expect(await page.title()).toContain(PAYLOAD)
     for (const part of [page.locator('.account'), page.getByRole('group')]) {
       expect(await part.textContent()).toContain(PAYLOAD)
@@ -442,11 +443,11 @@ describe('what others wrote is text', () => {
     await page.goto(request('hostile', 'read hostile', { redirect_uri: 'https://rp.example/stay' }))
     await approveAndStay()
     await page.goto(page.url())
-    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(`Back to ${PAYLOAD}`)
+    expect(await read(page, 'h1')).toBe(`Back to ${PAYLOAD}`)
     expect(await markup(page)).toEqual([])
 
     await page.goto(`${host.issuer}/authorized-applications`)
-    expect(await page.getByRole('heading', { level: 2 }).textContent()).toBe(PAYLOAD)
+    expect(await read(page, 'h2')).toBe(PAYLOAD)
     expect(await page.getByRole('article').getByRole('list').textContent()).toContain(PAYLOAD)
     expect(await page.getByRole('article').getByRole('link').textContent()).toBe(HOSTILE_URI)
     expect(await page.getByRole('article').getByRole('link').getAttribute('href')).toBe(HOSTILE_URI)
@@ -516,9 +517,7 @@ describe('pages of the host', () => {
     await signIn('alice')
 
     await page.goto(request('printer', 'read write share'))
-    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(
-      'Welcome, Alice: shall The Print Shop have this?',
-    )
+    expect(await read(page, 'h1')).toBe('Welcome, Alice: shall The Print Shop have this?')
     expect(await page.getByRole('banner').isVisible()).toBe(true)
     await page.getByLabel('Change your things').check()
     await press('Yes')
@@ -558,7 +557,7 @@ describe('pages of the host', () => {
     expect(await page.getByRole('link', { name: 'On' }).getAttribute('href')).toBe(rp.arrivals[0]?.href)
 
     await page.goto(`${host.issuer}/authorized-applications`)
-    expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['Staying'])
+    expect(await texts(page, 'h2')).toEqual(['Staying'])
     await press('End')
     expect(await page.getByRole('heading', { level: 2 }).count()).toBe(0)
 
@@ -605,14 +604,14 @@ async function connect(client: string, user = 'alice'): Promise<string> {
   return (await getTokens(host, { client, user })).access_token
 }
 
-const press = (name: string) => leave(() => page.getByRole('button', { name }).click())
+const press = (name: string) => leave(() => click(page, 'button', name))
 
 /** Does what leads to another page, and waits for that. */
 async function leave(action: () => Promise<void>, on = page) {
   await Promise.all([on.waitForEvent('load'), action()])
 }
 
-const text = async () => (await page.getByRole('main').innerText()).replaceAll(/\s+/g, ' ')
+const text = () => look(page, 'main')
 
 function arrivedCode(): string {
   return rp.arrivals.at(-1)?.searchParams.get('code') ?? ''
@@ -637,5 +636,5 @@ async function focused(): Promise<string> {
 
 /** Presses the button although the callback leaves the browser where it is. */
 async function approveAndStay(button = 'Approve') {
-  await Promise.all([page.waitForEvent('requestfailed'), page.getByRole('button', { name: button }).click()])
+  await Promise.all([page.waitForEvent('requestfailed'), click(page, 'button', button)])
 }

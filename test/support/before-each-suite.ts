@@ -1,4 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { hashChosenSecretsQuickly } from './chosen-secrets.js'
+import { reuseRsaKeysOfOtherSuites } from './made-rsa-keys.js'
+
+hashChosenSecretsQuickly()
+reuseRsaKeysOfOtherSuites()
 
 /**
  * Jest keeps the running test in one of these, makes a new one for each suite, and leaves the old ones on. Every promise that is made passes

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import {
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -39,9 +40,14 @@ export function pack(): { folder: string; tarball: string } {
 
 /** One installation for all consumer projects: the tarball, one Express and what the projects themselves use. */
 export async function install(tarball: string, expressMajor: 4 | 5): Promise<string> {
-  const folder = path.join(path.dirname(tarball), `express-${expressMajor}`)
+  const folderFor = (major: number) => path.join(path.dirname(tarball), `express-${major}`)
+  const folder = folderFor(expressMajor)
   mkdirSync(folder)
   cpSync(path.join(repository, 'test/consumers'), folder, { recursive: true })
+  // Most of it is the same beside either Express: npm takes what is there already, and changes the rest.
+  const there = path.join(folderFor(expressMajor === 4 ? 5 : 4), 'node_modules')
+  if (existsSync(there))
+    cpSync(there, path.join(folder, 'node_modules'), { recursive: true, verbatimSymlinks: true })
   const manifest = {
     private: true,
     dependencies: {
