@@ -5,6 +5,7 @@ import { readFlags, USAGE } from './flags.js'
 import { CLIENT_CORE, measureAll, profileOurs, startServers } from './measure.js'
 import { prepareWorkers } from './processes.js'
 import { circumstances, table } from './table.js'
+import { targets } from './targets.js'
 
 const tell = (what: string) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${what}` : '')
 
@@ -18,7 +19,9 @@ async function run(args: readonly string[]): Promise<void> {
     const client = workers.start<ClientTask>('client-process', CLIENT_CORE)
     const measurements = await measureAll(flags, servers, client, tell)
     tell('')
-    console.log(`${circumstances(flags, workers.pinned, commit)}\n\n${table(measurements, flags)}`)
+    console.log(
+      `${circumstances(flags, workers.pinned, commit)}\n\n${table(measurements, flags)}\n\n${targets(measurements, flags)}`,
+    )
     if (!flags.profile) return
     for (const file of await profileOurs(flags, servers, client)) console.log(file)
   } finally {

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { type CandidateName, dependsOnStore, isThere, type Measured } from './catalogue.js'
+import { type CandidateName, dependsOnStore, isThere, type Measured, sizesFor } from './catalogue.js'
 import type { ClientTask, Sample } from './client-process.js'
 import type { Flags } from './flags.js'
 import type { Worker, Workers } from './processes.js'
@@ -39,7 +39,7 @@ export async function startServers(
 ): Promise<Server[]> {
   const servers: Server[] = []
   for (const candidate of only) {
-    for (const count of candidate === 'floor-bare' ? tokens.slice(0, 1) : tokens) {
+    for (const count of sizesFor(candidate, tokens)) {
       tell(`filling ${candidate} with ${count} tokens`)
       const worker = workers.start<ServerTask>('server-process', SERVER_CORE)
       const file = path.join(workers.folder, `${candidate}-${count}.db`)

@@ -1,18 +1,18 @@
 import { cpus } from 'node:os'
 import type { CandidateName, OperationName } from './catalogue.js'
+import { addedBy, aligned, type Lookup, lookup, median, type Row, rate, short } from './figures.js'
 import type { Flags } from './flags.js'
-import type { MeasuredSample, Measurement } from './measure.js'
-
-type Row = readonly string[]
+import type { Measurement } from './measure.js'
 
 /** What was measured, one row for each operation and candidate. */
 export function table(measurements: readonly Measurement[], flags: Flags): string {
   const { tokens } = flags
+  const at = lookup(measurements, tokens[0])
   const head = [
     '',
     '',
     ...tokens.map((count) => `req/s at ${short(count)}`),
-    ...['of bare', 'of textbook', 'of best', 'of oidc-provider'],
+    ...['of bare', 'of textbook', 'of best', 'of oidc-provider', 'of NORMAL'],
     ...[
       'CPU us',
       'p50 ms',
@@ -23,71 +23,41 @@ export function table(measurements: readonly Measurement[], flags: Flags): strin
   ]
   const rows = flags.operations.flatMap((operation) =>
     flags.only
-      .map((candidate) => row(operation, candidate, measurements, tokens))
+      .map((candidate) => row(operation, candidate, at, tokens))
       .filter((cells) => cells !== undefined),
   )
-  return aligned([head, ...rows])
+  return aligned([head, ...rows], 2)
 }
 
 function row(
   operation: OperationName,
   candidate: CandidateName,
-  measurements: readonly Measurement[],
+  at: Lookup,
   tokens: readonly number[],
 ): Row | undefined {
-  const at = (name: CandidateName, count = tokens[0], what: Measurement['operation'] = operation) =>
-    measurements.find((one) => one.candidate === name && one.operation === what && one.tokens === count)
-  const first = at(candidate)
+  const first = at(candidate, operation)
   if (first === undefined) return undefined
   const base = rate(first)
   const of = (other: CandidateName) => {
-    const found = other === candidate ? undefined : at(other)
+    const found = other === candidate ? undefined : at(other, operation)
     return found === undefined ? '' : (base / rate(found)).toFixed(2)
   }
   const rates = tokens
-    .map((count) => at(candidate, count))
+    .map((count) => at(candidate, operation, count))
     .map((one) => (one ? Math.round(rate(one)) : undefined))
-  const open = operation === 'requireToken' ? at(candidate, tokens[0], 'open route') : undefined
   const largest = rates.at(-1)
   return [
     operation,
     candidate,
     ...rates.map((value) => (value === undefined ? '' : String(value))),
     ...[of('floor-bare'), of('floor-textbook'), of('floor-best'), of('oidc-provider')],
+    candidate === 'ours-sqlite' ? of('ours-normal') : '',
     median(first.samples, 'cpu').toFixed(0),
     median(first.samples, 'p50').toFixed(2),
     median(first.samples, 'p99').toFixed(2),
-    open === undefined ? '' : (median(first.samples, 'cpu') - median(open.samples, 'cpu')).toFixed(1),
+    addedBy(candidate, operation, at)?.toFixed(1) ?? '',
     largest === undefined || tokens.length < 2 ? '' : (base / largest).toFixed(2),
   ]
-}
-
-function rate({ samples }: Measurement): number {
-  return median(samples, 'rate')
-}
-
-function median(samples: readonly MeasuredSample[], what: keyof MeasuredSample): number {
-  const sorted = samples.map((sample) => sample[what]).sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  const upper = sorted[middle] ?? 0
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2
-}
-
-function short(count: number): string {
-  if (count >= 1e6) return `${count / 1e6} M`
-  return count >= 1000 ? `${count / 1000} k` : String(count)
-}
-
-/** As Markdown has tables. */
-function aligned(rows: readonly Row[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(3, ...rows.map((cells) => cells[column]?.length ?? 0)),
-  )
-  const line = (cells: Row) =>
-    `| ${cells.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
-  const rule = widths.map((width, column) => (column < 2 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
-  const [head = [], ...others] = rows
-  return [head, rule, ...others].map(line).join('\n')
 }
 
 /** On what it was measured, and when. `commit`: microseconds that one takes. */

@@ -1,3 +1,4 @@
+import SQLite, { type Database } from 'better-sqlite3'
 import type { Express } from 'express'
 import pg from 'pg'
 import { oauthProvider, postgresStore } from '../../../lib/index.js'
@@ -30,6 +31,17 @@ export const oursOnSqlite: Candidate = async (app, { file, tokens }) => {
   return mount(app, file, samples)
 }
 
+/** On a connection of the host's, with `synchronous = NORMAL`: commits that a power cut may take back. */
+export const oursWithoutFsync: Candidate = async (app, { file, tokens }) => {
+  const store = openStore(file, Date.now)
+  const samples = await fillStore(store, tokens)
+  await store.close()
+  const db = new SQLite(file)
+  db.pragma('journal_mode = WAL')
+  db.pragma('synchronous = NORMAL')
+  return mount(app, db, samples)
+}
+
 export const oursOnPostgres: Candidate = async (app, { database, tokens }: Place) => {
   const pool = new pg.Pool({ connectionString: database, max: CONNECTIONS })
   const store = postgresStore(pool)
@@ -39,7 +51,7 @@ export const oursOnPostgres: Candidate = async (app, { database, tokens }: Place
   return mount(app, store, samples)
 }
 
-function mount(app: Express, store: string | Store, samples: readonly string[]): Mounted {
+function mount(app: Express, store: string | Store | Database, samples: readonly string[]): Mounted {
   const oauth = oauthProvider({
     issuer: ISSUER,
     findUser: (id) => ({ id }),

@@ -6,6 +6,8 @@ export function openDurable(file: string, schema: string): Database {
   const db = new SQLite(file)
   db.pragma('journal_mode = WAL')
   db.pragma('synchronous = FULL')
+  // As much as ours keeps.
+  db.pragma('cache_size = -32768')
   db.exec(schema)
   return db
 }
