@@ -64,12 +64,12 @@ export async function withdrawScopes(
 ): Promise<number> {
   let total = 0
   let last: Grant | undefined
-  for (let changed = WITHDRAWN_AT_ONCE; changed === WITHDRAWN_AT_ONCE; total += changed) {
+  for (let changed = WITHDRAWN_AT_ONCE; changed >= WITHDRAWN_AT_ONCE; total += changed) {
     const page = last === undefined ? filter : { ...filter, after: last.id }
     const grants = await store.withdrawScopes(page, scopes, WITHDRAWN_AT_ONCE)
     for (const { id: grantId, userId, clientId, access, withdrawn = [] } of grants) {
       const gone = scopes.filter((scope) => withdrawn.includes(scope))
-      emit('scopes.withdrawn', { userId, clientId, grantId, scopes: gone, by })
+      if (gone.length > 0) emit('scopes.withdrawn', { userId, clientId, grantId, scopes: gone, by })
       if (Object.keys(access).length === 0) emit('grant.revoked', { userId, clientId, grantId, by })
     }
     changed = grants.length

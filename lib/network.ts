@@ -1,5 +1,11 @@
 import { isIPv6 } from 'node:net'
 
+/** Who sends a request. It is worked out only when it is asked for. */
+export interface From {
+  /** As Express sees it: behind a proxy that is the host's setting `trust proxy`. */
+  readonly address: string
+}
+
 /** What counts as one where attempts are counted by address: whoever has an IPv6 address has 2^64 of them. */
 export function networkOf(address: string): string {
   if (!isIPv6(address) || address.startsWith('::ffff:')) return address

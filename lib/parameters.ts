@@ -9,11 +9,13 @@ const MOST_PARAMETERS = 256
  */
 export class Parameters {
   readonly #values: ReadonlyMap<string, readonly string[]>
+  readonly #anyRepeated: boolean
   /** Characters of the encoded parameters, where they came so. */
   readonly length: number
 
   private constructor(values: ReadonlyMap<string, readonly string[]>, length = 0) {
     this.#values = values
+    this.#anyRepeated = isAnyLonger(values.values())
     this.length = length
   }
 
@@ -61,6 +63,7 @@ export class Parameters {
 
   /** Throws `invalid_request` where one of these names came more than once. */
   refuseRepeated(names: readonly string[]): void {
+    if (!this.#anyRepeated) return
     const repeated = names.find((name) => this.isRepeated(name))
     if (repeated === undefined) return
     const text = { key: 'error.parameter_repeated.message', values: { name: repeated } }
@@ -73,6 +76,11 @@ export class Parameters {
     for (const [name, values] of this.#values) for (const value of values) query.append(name, value)
     return query.toString()
   }
+}
+
+function isAnyLonger(lists: Iterable<readonly string[]>): boolean {
+  for (const { length } of lists) if (length > 1) return true
+  return false
 }
 
 function append(values: Map<string, string[]>, name: string, value: string): void {

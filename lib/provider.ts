@@ -33,6 +33,7 @@ import { endpointsOf, routeTable } from './routes.js'
 import type { Runtime } from './runtime.js'
 import { Sessions } from './sessions/sessions.js'
 import { resolveSettings } from './settings.js'
+import { checkedStore } from './store/checked.js'
 import { openStore } from './store/open.js'
 import type { Store } from './store/store.js'
 import { mayTest, testClock, testingKit } from './test-kit.js'
@@ -124,10 +125,9 @@ export function oauthProvider<User extends object = HostUser>(
   checkIssuerKeys(settings)
   const outgoing = createOutgoing({ allowPrivateAddresses, now })
   const sealer = createSealer(settings.secrets)
-  const store = openStore(settings.store, now)
-  const audit = new AuditLog({ store, keep: settings.auditKeep, now }, (error) =>
-    tell('server.error', { error, endpoint: 'audit' }),
-  )
+  const failed = (endpoint: string) => (error: Error) => tell('server.error', { error, endpoint })
+  const store = checkedStore(openStore(settings.store, now), failed('store'))
+  const audit = new AuditLog({ store, keep: settings.auditKeep, now }, failed('audit'))
   const tellHooks = hooks({ settings, store, clients, now, emit: tell })
   const emit: Emit = (name, event, address) => {
     if (settings.auditKeep !== undefined) audit.note(name, event, address)
@@ -151,8 +151,8 @@ export function oauthProvider<User extends object = HostUser>(
   const metadata = metadataDocument(serverMetadata(settings, endpointsOf(routes), keys))
   const pages = new PageWriter(settings, emit, template)
   const hostCheck = new HostCheck(settings, emit)
-  const router = createRouter(handlersOf(routes, metadata, pages, settings, emit), (req) =>
-    hostCheck.look(req),
+  const router = createRouter(handlersOf(routes, metadata, pages, settings, emit), (req, path) =>
+    hostCheck.look(req, path),
   )
   keys.start()
   hostCheck.checkPages()

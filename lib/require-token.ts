@@ -10,7 +10,7 @@ import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } fr
 import { addressOf } from './http/address.js'
 import { repeatsAuthorization } from './http/authorization-header.js'
 import { refuseAtHost } from './http/machine.js'
-import { senderOf } from './http/sender.js'
+import { HttpSender } from './http/sender.js'
 import type {
   ClientTokenAuth,
   Middleware,
@@ -63,11 +63,12 @@ export function requireToken(
       const live = await liveToken(runtime, presented.token, resource)
       const { confirmation } = live.data
       if (!isForAnybody(presented, confirmation)) {
-        const addressed = { sender: senderOf(req, runtime.settings), url: urlOf(origin, req) }
+        const addressed = { sender: new HttpSender(req, runtime.settings), url: urlOf(origin, req) }
         setHeaders(res, await checkHolder(possession, presented, confirmation, addressed))
       }
       const auth = authOf(runtime, presented.token, live, scopes, {
-        ...place,
+        resource,
+        within: place.within,
         metadata: metadataUrl(resource),
       })
       noteUseBy(req, runtime, live.record, 'requireToken', addressToKeep)
@@ -98,16 +99,22 @@ function authOf(
   const has = (scope: string) =>
     runtime.settings.scopes.get(scope)?.heldBy.some((name) => granted.includes(name))
   if (!scopes.every(has)) throw insufficientScope(scopes)
+  const { authorizationDetails, actor } = data
+  let url: URL | undefined
   return {
     token,
     clientId: data.clientId,
     scopes: [...granted],
     expiresAt: Math.floor(expiresAt / 1000),
-    resource: new URL(resource),
+    get resource() {
+      url ??= new URL(resource)
+      return url
+    },
     resourceMetadataUrl: metadata,
-    ...optional('authorizationDetails', detailsAt(data.authorizationDetails, [resource], runtime.settings)),
-    ...optional('actor', data.actor),
     ...whom(runtime, data.userId),
+    ...(authorizationDetails &&
+      optional('authorizationDetails', detailsAt(authorizationDetails, [resource], runtime.settings))),
+    ...(actor && { actor }),
   }
 }
 
@@ -149,9 +156,12 @@ function tokenOf(req: IncomingMessage): PresentedToken {
 function sendsTokenElsewhere(req: IncomingMessage): boolean {
   if (/[?&]access_token=/.test(req.url ?? '')) return true
   const { body } = req as { body?: { access_token?: unknown } | undefined }
-  const isForm = /^application\/x-www-form-urlencoded\b/i.test(req.headers['content-type'] ?? '')
-  return isForm && body?.access_token !== undefined
+  if (body?.access_token === undefined) return false
+  return /^application\/x-www-form-urlencoded\b/i.test(req.headers['content-type'] ?? '')
 }
+
+/** A path that no URL spells otherwise: most of them are, and need not be taken apart. */
+const PLAIN = /^(?:\/[\w~-][\w.~-]*)+$/
 
 /**
  * Where a request goes. A path that URLs spell otherwise (dot segments, a backslash, a whole URL) reaches another route in Express than
@@ -160,7 +170,8 @@ function sendsTokenElsewhere(req: IncomingMessage): boolean {
 function placeOf({ settings }: Runtime, req: IncomingMessage): Place {
   const { origin, resources } = settings
   const [url = ''] = urlOf(origin, req).split('?', 1)
-  if (!URL.canParse(url) || new URL(url).href !== url)
+  const isPlain = PLAIN.test(url.slice(origin.length))
+  if (!isPlain && (!URL.canParse(url) || new URL(url).href !== url))
     return { resource: origin, within: [origin, ...resources.keys()] }
   const resource = guardedAs(url, settings)
   return { resource, within: [resource] }

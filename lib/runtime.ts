@@ -3,7 +3,7 @@ import type { Keys, PublicKeys, Sealer } from './keys/keys.js'
 import type { Outgoing } from './outgoing/outgoing.js'
 import type { Settings } from './settings.js'
 import type { Client } from './store/records.js'
-import type { Store } from './store/store.js'
+import type { CheckedStore } from './store/store.js'
 
 /** Clients whose id is the URL of their metadata. */
 export interface ClientDocuments {
@@ -27,7 +27,7 @@ export interface ClientDocuments {
 /** What is handed down to whoever answers a request. */
 export interface Runtime {
   readonly settings: Settings
-  readonly store: Store
+  readonly store: CheckedStore
   /** The clients of the option `clients`, by id. All others are in the store. */
   readonly clients: ReadonlyMap<string, Client>
   readonly keys: Keys

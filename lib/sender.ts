@@ -10,9 +10,9 @@ export interface PresentedCertificate {
 export interface Sender {
   readonly method: string
   /** The header DPoP; undefined where there is none, or where DPoP is turned off. Several are joined by commas. */
-  readonly proof: () => string | undefined
+  proof(): string | undefined
   /** Undefined where there is none, or where the option `mtls` is not given. */
-  readonly certificate: () => PresentedCertificate | undefined
+  certificate(): PresentedCertificate | undefined
 }
 
 /** What a token is bound to (RFC 7800 §3.1): only who proves to hold it can use the token. */

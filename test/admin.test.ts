@@ -539,6 +539,15 @@ describe('a user', () => {
   beforeEach(() => start())
   afterEach(() => host.close())
 
+  test('whose id is longer than an address can be is nobody, and no redirect leads there', async () => {
+    const agent = await root()
+    const _csrf = inputValue(await agent.get(url('', { withdraw: 'read' })), '_csrf')
+    const post = (id: string) => agent.post(`${host.issuer}/admin/user`, { _csrf, id, act: 'revoke' })
+    expect((await post('é'.repeat(1000))).status).toBe(303)
+    const page = await post('é'.repeat(1001))
+    expect([page.status, page.location]).toEqual([200, undefined])
+  })
+
   test('is found by id, and shown with name, address and every application', async () => {
     await grant('alice', 'conf', { lastUsedAt: Date.UTC(2026, 0, 2), lastUsedFrom: '192.0.2.9' })
     const agent = await root()

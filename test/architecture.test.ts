@@ -33,6 +33,7 @@ const levels: Record<string, number> = {
   'features.ts': 0,
   'grant-types.ts': 0,
   'record-id.ts': 0,
+  'random.ts': 0,
   'audit-settings.ts': 0,
   'client-sources.ts': 0,
   'locales.ts': 0,

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -34,6 +33,7 @@ import {
 } from './support/flow.js'
 import { freePort } from './support/free-port.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
+import { rsaKey } from './support/rsa-keys.js'
 import { sessionsWithoutId } from './support/sessions-without-id.js'
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
@@ -999,7 +999,7 @@ test('the print shop of the example answers 503 while it cannot fetch the keys, 
         body: new URLSearchParams({ logout_token }),
       })
     ).status
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const { privateKey } = rsaKey()
   const forged = await new SignJWT({})
     .setProtectedHeader({ alg: 'RS256', typ: 'logout+jwt' })
     .sign(privateKey)

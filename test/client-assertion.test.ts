@@ -22,6 +22,7 @@ import {
   VERIFIER,
 } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
+import { rsaKey } from './support/rsa-keys.js'
 import {
   dump,
   expectRefusal,
@@ -43,7 +44,7 @@ function exported({ privateKey, publicKey }: ReturnType<typeof generateKeyPairSy
   return { key: privateKey.export({ format: 'jwk' }), jwk: publicKey.export({ format: 'jwk' }) }
 }
 
-const rsa = exported(generateKeyPairSync('rsa', { modulusLength: 2048 }))
+const rsa = exported(rsaKey())
 const ed = exported(generateKeyPairSync('ed25519'))
 const keys = { RS: rsa, PS: rsa, ES256: ec('P-256'), ES384: ec('P-384'), ES512: ec('P-521'), Ed: ed }
 const other = ec('P-256')

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import bcrypt from 'bcryptjs'
 import SQLite from 'better-sqlite3'
 import type { ClientMetadata } from '../lib/index.js'
+import { hashChosenSecretsAsInEarnest } from './support/chosen-secrets.js'
 import { clientEndpoints, expectLetInAt, tokenEndpoint } from './support/client-endpoints.js'
 import { clients } from './support/clients.js'
 import {
@@ -23,6 +24,8 @@ import {
   send,
   sendFrom,
 } from './support/token-endpoint.js'
+
+hashChosenSecretsAsInEarnest()
 
 const AWKWARD = 'a:b%c+d e&f=é"\\ü€'
 

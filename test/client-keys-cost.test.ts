@@ -7,6 +7,7 @@ import type { Jwk } from '../lib/index.js'
 import { assertion, withAssertion } from './support/assertions.js'
 import { proof } from './support/dpop.js'
 import { type Host, startHost } from './support/host.js'
+import { rsaKey } from './support/rsa-keys.js'
 import { expectRefusal, type RawAnswer, sendFrom } from './support/token-endpoint.js'
 
 const PROBE = { grant_type: 'refresh_token', refresh_token: 'unknown' }
@@ -159,7 +160,7 @@ describe('a jwks_uri with many keys', () => {
   })
 
   test('passes over an RSA key whose exponent makes verifying slow', async () => {
-    const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const { publicKey, privateKey } = rsaKey()
     const slow = { ...publicKey.export({ format: 'jwk' }), e: Buffer.alloc(256, 0x7f).toString('base64url') }
     answer.keys = [slow]
     await expectKeptOut(

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { ClientMetadata } from '../lib/index.js'
 import { DEVICE_GRANT } from './support/devices.js'
 import { type Host, startHost } from './support/host.js'
+import { rsaKey } from './support/rsa-keys.js'
 
 const CALLBACK = 'https://shop.example/cb'
 const SALT = 'a-salt-for-pairwise-subjects-of-32-or-more'
@@ -22,12 +23,15 @@ afterAll(async () => {
 })
 
 function publicKey(type: 'rsa' | 'ec' | 'ed25519' | 'ed448' | 'x25519', options: object = {}) {
-  const { publicKey, privateKey } = generateKeyPairSync(type as 'ec', options as { namedCurve: string })
+  return jwksOf(generateKeyPairSync(type as 'ec', options as { namedCurve: string }))
+}
+
+function jwksOf({ publicKey, privateKey }: ReturnType<typeof rsaKey>) {
   return { jwk: publicKey.export({ format: 'jwk' }), key: privateKey.export({ format: 'jwk' }) }
 }
 
 const ec = publicKey('ec', { namedCurve: 'P-256' })
-const rsa = publicKey('rsa', { modulusLength: 2048 })
+const rsa = jwksOf(rsaKey())
 const ed = publicKey('ed25519')
 
 describe('every field is kept, given back, and left as it is by an update of another', () => {
@@ -312,7 +316,7 @@ describe('DCR-04 a key that is not fit to verify signatures is refused', () => {
 })
 
 test('an algorithm for which this host has no key is refused', async () => {
-  const [key] = [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })]
+  const [key] = [rsaKey(1).privateKey.export({ format: 'jwk' })]
   const own = await startHost({ provider: { keys: [{ ...key, alg: 'RS256', kid: 'only' }] } })
   const metadata = { redirect_uris: [CALLBACK], id_token_signed_response_alg: 'ES256' }
   await expect(own.oauth.clients.create(metadata)).rejects.toThrow(/is ES256\. Use one of: RS256\./)

@@ -13,14 +13,9 @@ import { DEVICE_GRANT } from './support/devices.js'
 import { proof, proofKey } from './support/dpop.js'
 import { basic, CHALLENGE, destination, VERIFIER } from './support/flow.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
+import { rsaKey } from './support/rsa-keys.js'
 import { signingKeys } from './support/signing-keys.js'
 import { expectRefusal } from './support/token-endpoint.js'
-
-// Slow hashes are there to cost time, and nothing here is about them.
-jest.mock('bcryptjs', () => {
-  const bcrypt = jest.requireActual('bcryptjs')
-  return { ...bcrypt, hash: (secret: string) => bcrypt.hash(secret, 4) }
-})
 
 type Metadata = Record<string, unknown>
 
@@ -32,7 +27,7 @@ const STAFF = 'https://staff.example'
 const SECRET = 'a-secret-that-is-long-enough-for-an-hmac-with-sha-512-0123456789abcdef'
 
 const signers = {
-  RSA: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  RSA: rsaKey(),
   'P-256': generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   'P-384': generateKeyPairSync('ec', { namedCurve: 'P-384' }),
   'P-521': generateKeyPairSync('ec', { namedCurve: 'P-521' }),

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { Agent, inputValue, type Page } from './support/agent.js'
 import { fetch } from './support/fetch.js'
 import {
@@ -261,6 +263,20 @@ describe('token.refused and client.authentication_failed', () => {
       ]),
     )
   })
+})
+
+test('client.authentication_failed has the address of who hangs up before the answer', async () => {
+  const failed = once(host.oauth.events, 'client.authentication_failed')
+  const { hostname, port, pathname } = new URL(host.issuer)
+  const form = 'grant_type=client_credentials&client_id=post&client_secret=wrong'
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    `POST ${pathname}/token HTTP/1.1\r\nHost: ${hostname}\r\nExpect: 100-continue\r\n` +
+      `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${form.length}\r\n\r\n`,
+  )
+  await once(socket, 'data')
+  socket.write(form, () => socket.resetAndDestroy())
+  expect(await failed).toEqual([{ clientId: 'post', reason: 'secret_mismatch', address: '127.0.0.1' }])
 })
 
 describe('request.refused by an endpoint for clients, with the client', () => {

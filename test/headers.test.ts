@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import cors from 'cors'
 import helmet from 'helmet'
 import { Agent, encode, type Form, inputValue } from './support/agent.js'
@@ -81,6 +83,10 @@ const HOSTS: readonly (readonly [string, HostOptions])[] = [
   ['a bare host', {}],
   ['a host with helmet() and cors({ origin: true, credentials: true })', { beforeSession: reflectingCors }],
   ['a host with cors() and credentials for every origin', { beforeSession: wildcardCors }],
+  [
+    'a host with middleware that takes the head of answers apart as it was done until 2025',
+    { beforeSession: olderOnHeaders },
+  ],
 ]
 
 function reflectingCors(app: Parameters<NonNullable<HostOptions['before']>>[0]): void {
@@ -90,6 +96,18 @@ function reflectingCors(app: Parameters<NonNullable<HostOptions['before']>>[0]):
 
 function wildcardCors(app: Parameters<NonNullable<HostOptions['before']>>[0]): void {
   app.use(cors({ origin: '*', credentials: true, preflightContinue: true }))
+}
+
+/** express-session up to 1.18.1, cookie-session and compression have this one in them, which knows no flat lists of headers. */
+const onHeaders: (res: ServerResponse, listener: () => void) => void = createRequire(import.meta.url)(
+  'on-headers-1.0',
+)
+
+function olderOnHeaders(app: Parameters<NonNullable<HostOptions['before']>>[0]): void {
+  app.use((_req, res, next) => {
+    onHeaders(res, () => undefined)
+    next()
+  })
 }
 
 describe.each(HOSTS)('on %s', (_, options) => {

@@ -907,8 +907,19 @@ describe('ROB-10 whatever is wrong with a request or with the store', () => {
     expect((await SEARCHES.parsed!({ seed: SEED, runs: 300 })).found).toBeUndefined()
   })
 
-  test('a record that is damaged, or of another version, counts as if it were not there', async () => {
+  test.each([
+    ['under the profile FAPI 2.0', 'fapi2'],
+    ['of clients whose documents say anything', 'documents'],
+  ])('nor does one %s', async (_, name) => {
+    expect((await SEARCHES[name]!({ seed: SEED, runs: 300 })).found).toBeUndefined()
+  })
+
+  test('what is damaged in the store, or of another version, counts as if it were not there', async () => {
     expect((await SEARCHES.store!({ seed: SEED, runs: 25 })).found).toBeUndefined()
+  })
+
+  test('damaged signing keys sign nothing that others could not verify, and are not replaced', async () => {
+    expect((await SEARCHES.keys!({ seed: SEED, runs: 100 })).found).toBeUndefined()
   })
 })
 

@@ -8,7 +8,7 @@ import { createSealer } from '../lib/keys/sealing.js'
 import type { Settings } from '../lib/settings.js'
 import { openStore } from '../lib/store/open.js'
 import { SqliteStore } from '../lib/store/sqlite.js'
-import type { Store } from '../lib/store/store.js'
+import type { CheckedStore, Store } from '../lib/store/store.js'
 import { faultyStore } from './support/faults.js'
 import { reuseRsaKeys } from './support/made-rsa-keys.js'
 import { signingKeys } from './support/signing-keys.js'
@@ -26,7 +26,7 @@ function keySet(store: Store = openStore(':memory:', Date.now)) {
   const errors: unknown[] = []
   const keys = new KeySet({
     settings: { lifetimes } as Settings,
-    store,
+    store: store as CheckedStore,
     sealer: undefined,
     now: () => clock.time,
     emit: (_name, ...[event]) => errors.push((event as ProviderEvents['server.error'][0]).error),
@@ -304,4 +304,83 @@ test('a rotation that somebody else came before is made on what they saved, and 
   await keys.rotate()
   expect(saved).toHaveBeenCalledTimes(2)
   expect(await keys.currentKid('RS256')).not.toBe(before)
+})
+
+describe('signing keys that are damaged in the store', () => {
+  type Document = Record<string, unknown>[]
+  const damages: Record<string, [(document: Document, text: string) => unknown, which: RegExp]> = {
+    'that are no JSON': [(_, text) => text.slice(0, -9), /damaged\. Restore/],
+    'that are empty': [() => '""', /damaged\. Restore/],
+    'that are no list': [(document) => ({ ...document }), /damaged\. Restore/],
+    'with one that is nothing': [(document) => [...document, null], /number 7 of 7/],
+    'with one without its key': [([{ jwk: _, ...first } = {}, ...others]) => [first, ...others], /1 of 6/],
+    'with one for another algorithm': [
+      ([first, ...others]) => [first, ...others.map((key) => ({ ...key, alg: 'XS256' }))],
+      /2 of 6/,
+    ],
+    'with one that signs from no time on': [
+      (document) => document.map((key) => ({ ...key, signsFrom: null })),
+      /1 of 6/,
+    ],
+  }
+
+  async function damagedStore(change: (document: Document, text: string) => unknown) {
+    const store = openStore(':memory:', Date.now)
+    const { keys } = keySet(store)
+    const kid = await keys.currentKid('RS256')
+    await keys.list()
+    const { revision, data } = (await store.findKeys())!
+    const damaged = change(JSON.parse(data), data)
+    const text = typeof damaged === 'string' ? damaged : JSON.stringify(damaged)
+    expect(await store.saveKeys({ revision: revision + 1, data: text })).toBe(true)
+    const mend = () => store.saveKeys({ revision: revision + 2, data })
+    return { store, kid, text, mend }
+  }
+
+  test.each(Object.entries(damages))(
+    '%s: nothing is signed, the error says what to do, and no new ones are made',
+    async (_, [change, which]) => {
+      const { store, kid, text, mend } = await damagedStore(change)
+      const { keys } = keySet(store)
+      for (const ask of [
+        () => keys.sign({}, { alg: 'RS256', typ: 'JWT' }),
+        () => keys.published(),
+        () => keys.rotate(),
+      ]) {
+        await expect(ask()).rejects.toThrow(/^oauthProvider: store holds signing keys that are damaged/)
+        await expect(ask()).rejects.toThrow(which)
+        await expect(ask()).rejects.toThrow(/backup/)
+      }
+      expect((await store.findKeys())?.data).toBe(text)
+      await mend()
+      expect(await keys.currentKid('RS256')).toBe(kid)
+    },
+  )
+
+  test('whoever has read them before goes on with them for as long as others keep them, and tells it', async () => {
+    const store = openStore(':memory:', Date.now)
+    const { keys, clock, errors } = keySet(store)
+    const kid = await keys.currentKid('RS256')
+    await keys.list()
+    const { revision } = (await store.findKeys())!
+    await store.saveKeys({ revision: revision + 1, data: '[{}]' })
+    clock.time += 5 * 60_000
+    expect(await keys.currentKid('RS256')).toBe(kid)
+    expect(String(errors[0])).toContain('holds signing keys that are damaged (number 1 of 1)')
+    clock.time += 5 * 60_000
+    await expect(keys.currentKid('RS256')).rejects.toThrow('holds signing keys that are damaged')
+  })
+
+  test.each([
+    ['its private part', { d: 'AA', p: 'AA' }],
+    ['its public part', { n: 'AQAB' }],
+    ['what it is', { kty: 'oct' }],
+  ])('one of which %s is damaged signs nothing, and the error names it', async (_, changes) => {
+    const { store, kid } = await damagedStore((document) =>
+      document.map((key) => ({ ...key, jwk: { ...(key.jwk as object), ...changes } })),
+    )
+    const { keys } = keySet(store)
+    const signing = keys.sign({}, { alg: 'RS256', typ: 'JWT' })
+    await expect(signing).rejects.toThrow(`The signing key '${kid}' is damaged.`)
+  })
 })

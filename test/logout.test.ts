@@ -1,11 +1,4 @@
-import {
-  createHmac,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-  sign,
-} from 'node:crypto'
+import { createHmac, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto'
 import type { RequestHandler } from 'express'
 import helmet from 'helmet'
 import type { OAuthProviderOptions } from '../lib/index.js'
@@ -14,11 +7,12 @@ import { expectErrorRedirect, expectPageHeaders } from './support/answers.js'
 import { authorizeUrl, callApi, getTokens, refresh, signedIn } from './support/flow.js'
 import { type Host, type HostOptions, startHost, type User } from './support/host.js'
 import { LOGOUT_PARAMETERS } from './support/openid.js'
+import { rsaKey } from './support/rsa-keys.js'
 import { sessionsWithoutId } from './support/sessions-without-id.js'
 
 const OUT = 'https://rp.example/out'
-const { privateKey: SIGNER } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const { privateKey: STRANGER } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const { privateKey: SIGNER } = rsaKey(0)
+const { privateKey: STRANGER } = rsaKey(1)
 const KEY = { ...SIGNER.export({ format: 'jwk' }), kid: 'ours', alg: 'RS256', use: 'sig' }
 const PAYLOADS = [
   `"><svg onload=alert(1)>`,

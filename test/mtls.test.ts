@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import SQLite from 'better-sqlite3'
@@ -20,6 +19,7 @@ import { clients } from './support/clients.js'
 import { basic, getCode, redirectUriOf, type TokenResponse, VERIFIER } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 import { exchange, overTls, type TlsHost } from './support/mutual-tls.js'
+import { rsaKey } from './support/rsa-keys.js'
 import {
   expectMachineHeaders,
   expectRefusal,
@@ -48,7 +48,7 @@ const another = newCertificate({
 /** Everything of the good one, but that nobody vouches for it. */
 const forged = newCertificate({ subject: SUBJECT, names })
 
-const rsaKeys: KeyPair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const rsaKeys: KeyPair = rsaKey()
 const ownKeys = newKeys()
 const own = newCertificate({ keys: ownKeys })
 const sameKey = newCertificate({ keys: ownKeys, subject: [[[OID.cn, 'renewed']]] })

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import express from 'express'
 import type { LoginHints } from '../lib/index.js'
 import { Agent, type Form, type Page } from './support/agent.js'
@@ -35,6 +34,7 @@ import {
   userinfo,
   withOpenId,
 } from './support/openid.js'
+import { rsaKey } from './support/rsa-keys.js'
 
 /** The host says when users sign in. */
 let host: Host
@@ -522,7 +522,7 @@ describe('id_token_hint', () => {
     expectCode(host, await silently({ id_token_hint: forge(OWN_HEADER, claims()) }))
   })
 
-  const foreignKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  const foreignKey = rsaKey().privateKey
   const segment = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
   test.each<[name: string, hint: () => string]>([
     ['signed by another key', () => forge(OWN_HEADER, claims(), foreignKey)],

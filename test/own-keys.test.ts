@@ -15,9 +15,10 @@ import { ConfigurationError, type OAuthProviderOptions, oauthProvider } from '..
 import { openStore } from '../lib/store/open.js'
 import { getTokens } from './support/flow.js'
 import { type Host, startHost, type User } from './support/host.js'
+import { rsaKey } from './support/rsa-keys.js'
 
-const rsa = privateJwk(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
-const anotherRsa = privateJwk(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
+const rsa = privateJwk(rsaKey(0).privateKey)
+const anotherRsa = privateJwk(rsaKey(1).privateKey)
 const ec = privateJwk(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
 const anotherEc = privateJwk(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
 const okp = privateJwk(generateKeyPairSync('ed25519').privateKey)
@@ -96,7 +97,7 @@ describe('the option keys', () => {
     ])
     const { privateKey: made } = await generateKeyPair('EdDSA', { extractable: true })
     const exported = [
-      generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
+      rsaKey(2).privateKey.export({ format: 'jwk' }),
       await crypto.subtle.exportKey('jwk', privateKey),
       await exportJWK(made),
     ]

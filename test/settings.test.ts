@@ -5,9 +5,16 @@ import { ConfigurationError, type OAuthProviderOptions, oauthProvider } from '..
 import { Agent } from './support/agent.js'
 import { authorizeUrl, callApi, getCode, redeem, refresh } from './support/flow.js'
 import { startHost, type User } from './support/host.js'
+import { signingKeys } from './support/signing-keys.js'
 import { expectRefusal as expectRefused } from './support/token-endpoint.js'
 
-const BASE = { issuer: 'https://photos.example/oauth', findUser: () => undefined, store: ':memory:' }
+const BASE = {
+  issuer: 'https://photos.example/oauth',
+  findUser: () => undefined,
+  store: ':memory:',
+  // Or each call would begin to make some.
+  keys: signingKeys,
+}
 
 function build(options: object): void {
   const provider = oauthProvider({ ...BASE, ...options } as OAuthProviderOptions)

@@ -1,4 +1,9 @@
-import { inputValue } from './support/agent.js'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Request } from 'express'
+import { type Agent, inputValue } from './support/agent.js'
+import { clients } from './support/clients.js'
 import { callApi, getCode, getTokens, redeem, refresh, signedIn, type TokenResponse } from './support/flow.js'
 import { type Host, startHost } from './support/host.js'
 import { expectRefusal, expectTokens } from './support/token-endpoint.js'
@@ -121,25 +126,102 @@ test.each([
   },
 )
 
-test('RACE-05 refreshes beside Withdraw access on the page: once it has answered, no token of the grant works', async () => {
-  const own = await startHost()
-  const agent = await signedIn(own, 'alice')
-  const applications = `${own.issuer}/authorized-applications`
-  for (let round = 0; round < 30; round++) {
-    const tokens = await getTokens(own, { agent, client: 'first' })
-    const page = await agent.get(applications)
-    const refreshes = Array.from({ length: 3 }, () => refresh(own, tokens.refresh_token, { client: 'first' }))
-    for (let turn = 0; turn < round % 10; turn++) await new Promise((resolve) => setImmediate(resolve))
-    const form = { _csrf: inputValue(page, '_csrf'), grant: inputValue(page, 'grant') }
-    expect((await agent.post(applications, form)).status).toBe(303)
-    const late = refresh(own, tokens.refresh_token, { client: 'first' })
-    const given = (await Promise.all([...refreshes, late])).filter(won)
-    for (const token of [tokens.access_token, ...given.map(({ body }) => body.access_token)])
-      expect((await callApi(own, '/api/read', token)).status).toBe(401)
-    for (const token of [tokens.refresh_token, ...given.map(({ body }) => body.refresh_token)])
-      expectRefusal(await refresh(own, token, { client: 'first' }), 400, 'invalid_grant')
+describe('RACE-05 over HTTP', () => {
+  const USERS = ['alice', 'bob', 'carol', 'dora']
+  let own: Host
+  let told: Server
+  beforeAll(async () => {
+    told = createServer((_req, res) => res.end()).listen(0)
+    await once(told, 'listening')
+    const heard = {
+      ...{ client_id: 'told', client_secret: 'told-secret', redirect_uris: ['https://rp.example/cb'] },
+      backchannel_logout_uri: `http://127.0.0.1:${(told.address() as AddressInfo).port}/`,
+    }
+    own = await startHost({
+      provider: {
+        ...{ clients: [...clients, heard], allowPrivateAddresses: true },
+        logout: (req) => new Promise((done) => (req as Request).session.destroy(done)),
+      },
+    })
+    for (const id of USERS) own.users.set(id, { id, name: id, email: `${id}@host.example` })
+  })
+  afterAll(async () => {
+    told.close()
+    await own.close()
+  })
+
+  /** Begins one, and somewhere in the middle of it the other one; in every second round the other way round. */
+  type Beside = <One, Other>(one: () => Promise<One>, other: () => Promise<Other>) => Promise<[One, Other]>
+
+  /** So many rounds, one for each user at a time; the round decides how far the requests of others have come. */
+  async function rounds(
+    count: number,
+    oneRound: (user: string, agent: Agent, beside: Beside) => Promise<unknown>,
+  ): Promise<Set<unknown>> {
+    const agents = await Promise.all(USERS.map((user) => signedIn(own, user)))
+    const outcomes = new Set<unknown>()
+    for (let round = 0; round < count / USERS.length; round++) {
+      const beside: Beside = async (one, other) => {
+        const first = round % 2 === 0 ? one() : undefined
+        const second = round % 2 === 0 ? undefined : other()
+        for (let turn = 0; turn < round % 12; turn++) await new Promise((resolve) => setImmediate(resolve))
+        return Promise.all([first ?? one(), second ?? other()])
+      }
+      const all = USERS.map((user, index) => oneRound(user, agents[index]!, beside))
+      for (const outcome of await Promise.all(all)) outcomes.add(outcome)
+    }
+    return outcomes
   }
-  await own.close()
+
+  test.each([
+    ['Withdraw access', 100, undefined],
+    ['the button beside a scope', 100, 'write'],
+  ])(
+    'refreshes beside %s on the page: once it has answered, no token has what was withdrawn, in %d rounds',
+    async (_, count, scope) => {
+      const first = { client: 'first' }
+      const outcomes = await rounds(count, async (_user, agent, beside) => {
+        const tokens = await getTokens(own, { agent, ...first, params: { scope: 'read write' } })
+        const page = await agent.get(`${own.issuer}/authorized-applications`)
+        const form = { _csrf: inputValue(page, '_csrf'), grant: inputValue(page, 'grant'), scope }
+        const ask = () => refresh(own, tokens.refresh_token, first)
+        const [early, withdrawal] = await beside(ask, () => agent.post(page.url, form))
+        expect(withdrawal.status).toBe(303)
+        const answers = [early, await ask()]
+        const given = [tokens, ...answers.filter(won).map(({ body }) => body)]
+        for (const { access_token } of given) {
+          const read = await callApi(own, '/api/read', access_token)
+          const write = await callApi(own, '/api/write', access_token)
+          expect([read.status, write.status]).toEqual(scope === undefined ? [401, 401] : [200, 403])
+        }
+        const last = await refresh(own, given.at(-1)!.refresh_token, first)
+        if (scope === undefined) expectRefusal(last, 400, 'invalid_grant')
+        else expect(last.body.scope).toBe('read')
+        return early.status
+      })
+      if (scope === undefined) expect(outcomes).toEqual(new Set([200, 400]))
+    },
+  )
+
+  test('redemptions beside a sign-out: once it has answered, no code gives a token, and the client is told each time, in 48 rounds', async () => {
+    const client = 'told'
+    const outcomes = await rounds(48, async (user, agent, beside) => {
+      await agent.login(user)
+      const { code } = await getCode(own, { agent, client, params: { scope: 'openid read' } })
+      const page = await agent.get(`${own.issuer}/logout`)
+      const form = { _csrf: inputValue(page, '_csrf'), decision: 'approve' }
+      const [redeemed] = await beside(
+        () => redeem(own, code, { client }),
+        () => agent.post(page.url, form),
+      )
+      expectRefusal(await redeem(own, code, { client }), 400, 'invalid_grant')
+      return redeemed.status
+    })
+    expect(outcomes).toEqual(new Set([200, 400]))
+    const notified = () => own.events.filter(({ name }) => name === 'logout.notified').length
+    while (notified() < 48) await once(own.oauth.events, 'logout.notified')
+    expect(notified()).toBe(48)
+  })
 })
 
 test('RACE-05 redemptions beside a revocation: once it has answered, no token of the code works', async () => {

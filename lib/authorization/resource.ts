@@ -118,7 +118,22 @@ export function accessTokenFormat(
  * user name in its URL, and on the consent page one could pass for the host.
  */
 function normalizeResource(resource: string): string | undefined {
+  const known = spellings.get(resource)
+  if (known !== undefined) return known
   if (resource.includes('#') || !URL.canParse(resource)) return undefined
   const { href, username, password } = new URL(resource)
-  return username === '' && password === '' ? href.replace(/\/$/, '') : undefined
+  const spelling = username === '' && password === '' ? href.replace(/\/$/, '') : undefined
+  if (spelling !== undefined && resource.length <= LONGEST_KNOWN) remember(resource, spelling)
+  return spelling
+}
+
+/** Of those that came lately: a token names the same few each time that it is used. */
+const spellings = new Map<string, string>()
+const MOST_KNOWN = 1000
+const LONGEST_KNOWN = 256
+
+function remember(resource: string, spelling: string): void {
+  if (spellings.size >= MOST_KNOWN) spellings.clear()
+  // A copy: a part of a long text would keep all of it.
+  spellings.set(Buffer.from(resource).toString(), spelling)
 }

@@ -33,6 +33,7 @@ export function requestedResponseMode(
   settings: Pick<Settings, 'features'>,
 ): ResponseMode {
   const asked = parameters.get('response_mode')
+  if (asked === undefined) return 'query'
   return modesTo(redirectUri, settings).find((mode) => mode === asked) ?? 'query'
 }
 
@@ -43,8 +44,9 @@ export function checkResponseMode(
   settings: Pick<Settings, 'features'>,
 ): void {
   const asked = parameters.get('response_mode')
+  if (asked === undefined) return
   const modes: readonly string[] = modesTo(redirectUri, settings)
-  if (asked === undefined || modes.includes(asked)) return
+  if (modes.includes(asked)) return
   throw new OAuthError('invalid_request', `response_mode must be one of: ${modes.join(' ')}`, {
     reason: 'response_mode',
   })
@@ -60,8 +62,8 @@ export function authorizationResponse(
   issuer: string,
   answer: Readonly<Record<string, string>>,
 ): AuthorizationResponse {
-  const parameters = { ...answer, ...(state !== undefined && { state }), iss: issuer }
-  return { redirectUri, responseMode, parameters }
+  const beside = state === undefined ? { iss: issuer } : { state, iss: issuer }
+  return { redirectUri, responseMode, parameters: Object.assign({}, answer, beside) }
 }
 
 /** A response in the query of its redirect URI, which is kept as it was registered, query included. */

@@ -29,9 +29,9 @@ export function presentedToken({
   /** Whether there is a second Authorization header, or the token stands elsewhere too: one request, one method (RFC 6750 §2). */
   readonly ambiguous: boolean
 }): PresentedToken {
-  const scheme = schemeOf(authorization)
+  const [, name, token] = CREDENTIALS.exec(authorization) ?? []
+  const scheme = name === 'Bearer' ? name : schemeOf(authorization)
   if (scheme === undefined) throw noToken()
-  const [, , token] = CREDENTIALS.exec(authorization) ?? []
   if (token !== undefined && !ambiguous) return { scheme, token }
   throw new OAuthError(
     'invalid_request',

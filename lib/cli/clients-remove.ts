@@ -19,9 +19,9 @@ export const clientsRemove = defineCommand({
     const id = args.operand ?? ''
     await withStore(args, io, async (store) => {
       const client = await store.findClient(id)
-      if (client === undefined) throw noSuchClient(id)
+      if (client === undefined && !store.isUnreadable(id)) throw noSuchClient(id)
       const grants = await countGrants(store, io, { clientId: id })
-      const question = `Delete '${visible(client.name)}' (${visible(id)}), and end the access that ${countedUsers(grants)} allowed it?`
+      const question = `Delete '${visible(client?.name ?? id)}' (${visible(id)}), and end the access that ${countedUsers(grants)} allowed it?`
       if (!(await confirmed(io, args.has('yes'), question)))
         throw new Failure('not_confirmed', 'Nothing was deleted.')
       if (!(await asHost(store, args, io, ({ clients }) => clients.delete(id)))) throw noSuchClient(id)

@@ -8,7 +8,7 @@ import { createSealer } from '../keys/sealing.js'
 import type { OAuthProviderOptions } from '../options.js'
 import { createOutgoing } from '../outgoing/create.js'
 import { resolveSettings, type Settings } from '../settings.js'
-import type { Store } from '../store/store.js'
+import type { CheckedStore, Store } from '../store/store.js'
 import type { Arguments, Flags } from './arguments.js'
 import { Failure } from './failure.js'
 import { type Io, remark } from './io.js'
@@ -39,7 +39,7 @@ export interface Host {
 
 /** Does what the host would do with its provider, and writes into the audit log what that would have written. */
 export async function asHost<T>(
-  store: Store,
+  store: CheckedStore,
   args: Arguments,
   io: Io,
   task: (host: Host) => Promise<T>,
@@ -99,7 +99,7 @@ function hostSettings(store: Store, args: Arguments, io: Io): Settings {
   }
 }
 
-function toolsOf(settings: Settings, store: Store, io: Io, emit: Emit): ClientTools {
+function toolsOf(settings: Settings, store: CheckedStore, io: Io, emit: Emit): ClientTools {
   const { allowPrivateAddresses, secrets } = settings
   return {
     settings,

@@ -7,7 +7,7 @@ import {
   withoutKey,
 } from '../keys/key-document.js'
 import type { Sealer } from '../keys/keys.js'
-import { createSealer } from '../keys/sealing.js'
+import { createSealer, isSealed } from '../keys/sealing.js'
 import type { SigningKey } from '../keys/signing-keys.js'
 import { longSecrets } from '../secrets.js'
 import type { Store } from '../store/store.js'
@@ -39,7 +39,7 @@ export async function readKeys(store: Store, io: Io): Promise<ReadKeys | undefin
   const stored = await store.findKeys()
   if (stored === undefined) return undefined
   const { revision, data } = stored
-  if (data.startsWith('[')) return { document: parseDocument(data), revision, sealer: undefined }
+  if (!isSealed(data)) return { document: parseDocument(data), revision, sealer: undefined }
   const sealer = createSealer(longSecrets(secretOf(io), 'secret'))
   if (sealer === undefined)
     throw new ConfigurationError(

@@ -1,13 +1,15 @@
+import { checkedStore } from '../store/checked.js'
 import { openStore } from '../store/open.js'
 import { schemaOf } from '../store/schema.js'
-import type { Store } from '../store/store.js'
+import type { CheckedStore, Store } from '../store/store.js'
 import type { Migrated, TableVersion } from '../store/table-version.js'
 import type { Arguments } from './arguments.js'
 import { PROGRAM } from './command.js'
 import { Failure } from './failure.js'
-import type { Io } from './io.js'
+import { type Io, remark } from './io.js'
 import { type Location, locate, locationName } from './location.js'
 import { openPostgres } from './postgres.js'
+import { visible } from './terminal.js'
 
 /** A store that is open. */
 interface OpenedStore {
@@ -19,14 +21,19 @@ interface OpenedStore {
 export async function withStore<T>(
   args: Arguments,
   io: Io,
-  task: (store: Store, location: Location) => Promise<T>,
+  task: (store: CheckedStore, location: Location) => Promise<T>,
 ): Promise<T> {
   const location = locate(args, io)
   const { store, close } = await openStoreAt(location, io)
+  const damaged: string[] = []
   try {
-    return await task(store, location)
+    return await task(
+      checkedStore(store, ({ message }) => damaged.push(message)),
+      location,
+    )
   } finally {
     await close()
+    for (const message of damaged) await remark(io, visible(message))
   }
 }
 

@@ -5,6 +5,7 @@ import { type DocumentUse, findAuthenticatingClient, reportable } from '../clien
 import { forbiddenBy } from '../clients/profile.js'
 import { OAuthError, toldOf } from '../errors.js'
 import { keyAlgs, MAC_ALGS } from '../keys/client-jwt.js'
+import type { From } from '../network.js'
 import { optional } from '../optional.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
@@ -46,16 +47,18 @@ const BY_SECRET: readonly AuthMethodName[] = ['client_secret_basic', 'client_sec
 export class ClientAuthenticator {
   readonly #runtime: Runtime
   readonly #guard: Guard
+  readonly #methods: readonly AuthMethodName[]
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
     this.#guard = new Guard(runtime)
+    this.#methods = offeredAuthMethods(runtime.settings)
   }
 
   /** `use`: what counts of a client that has come by its document. */
-  async #find(clientId: string, use: DocumentUse, address: string): Promise<Client> {
+  async #find(clientId: string, use: DocumentUse, from: From): Promise<Client> {
     try {
-      const client = await findAuthenticatingClient(this.#runtime, clientId, use, address)
+      const client = await findAuthenticatingClient(this.#runtime, clientId, use, from)
       if (client !== undefined) return client
     } catch (error) {
       throw error instanceof DocumentRefusal ? told(error) : error
@@ -64,14 +67,15 @@ export class ClientAuthenticator {
   }
 
   async authenticate(request: AuthRequest, use: DocumentUse): Promise<AuthenticatedClient> {
-    const { parameters, authorization, address, endpoint, sender } = request
+    const { parameters, authorization, endpoint } = request
     parameters.refuseRepeated(PARAMETERS)
     const presented = { parameters, authorization, assertion: presentedAssertion(parameters) }
-    const ways = presentedWays(presented, this.#runtime)
+    const ways = presentedWays(presented, this.#methods)
     const [{ clientId }] = ways
     try {
-      const client = await this.#find(clientId, use, address)
-      const verification = { runtime: this.#runtime, guard: this.#guard, address, endpoint, sender }
+      const client = await this.#find(clientId, use, request)
+      const { sender } = request
+      const verification = { runtime: this.#runtime, guard: this.#guard, from: request, endpoint, sender }
       const proof = await registeredWay(client, ways).verify(client, verification)
       if (proof !== undefined && !(await useOnce(this.#runtime.store, 'assertion', proof))) throw replayed()
       const refusal = forbiddenBy(this.#runtime.settings.profile, client)
@@ -83,7 +87,7 @@ export class ClientAuthenticator {
         this.#runtime.emit('client.authentication_failed', {
           clientId: reportable(clientId),
           reason,
-          address,
+          address: request.address,
           ...optional('problem', problem),
         })
       }
@@ -120,8 +124,8 @@ interface Way extends Credentials {
 }
 
 /** What a request may be using: one method, or those which it cannot be told apart by. They name the same client. */
-function presentedWays(presented: Presented, { settings }: Runtime): readonly [Way, ...Way[]] {
-  const methods = offeredAuthMethods(settings).filter((name) => METHODS[name].isPresented(presented))
+function presentedWays(presented: Presented, offered: readonly AuthMethodName[]): readonly [Way, ...Way[]] {
+  const methods = offered.filter((name) => METHODS[name].isPresented(presented))
   if (methods.filter((name) => !METHODS[name].isTacit).length > 1) {
     throw new OAuthError('invalid_request', 'Use one way of client authentication, not two.', {
       reason: 'methods_conflict',

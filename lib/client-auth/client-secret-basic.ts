@@ -28,16 +28,18 @@ export const clientSecretBasic: AuthMethod = {
     }
     // Some clients leave the encoding out, which shows with secrets that hold + or %.
     const secrets = secret === undefined ? [rawSecret] : [...new Set([secret, rawSecret])]
-    return { clientId, verify: (client, { guard, address }) => guard.check(client, secrets, address) }
+    return { clientId, verify: (client, { guard, from }) => guard.check(client, secrets, from) }
   },
 }
+
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Buffer skips what is not Base64, and a decoder a byte order mark: neither may make two headers the same. */
 function decodeBase64(encoded: string): string | undefined {
   const bytes = Buffer.from(encoded, 'base64')
   if (bytes.toString('base64') !== encoded) return undefined
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return UTF_8.decode(bytes)
   } catch {
     return undefined
   }

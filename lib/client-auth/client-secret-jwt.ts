@@ -13,8 +13,8 @@ export const clientSecretJwt: AuthMethod = {
     return assertion !== undefined && claimsMac(assertion)
   },
   read(presented) {
-    return readAssertion(presented, async (jwt, client, { runtime, guard, address }) => {
-      await guard.limit(client, address, async (secrets) => {
+    return readAssertion(presented, async (jwt, client, { runtime, guard, from }) => {
+      await guard.limit(client, from, async (secrets) => {
         const opened = await Promise.all(secrets.map((secret) => readSecret(secret, runtime)))
         const algs = new Set(opened.flatMap((secret) => algsOf(client, secret)))
         // A MAC that does not fit is a guess at the secret; an algorithm that is not allowed is none.

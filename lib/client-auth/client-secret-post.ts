@@ -14,6 +14,6 @@ export const clientSecretPost: AuthMethod = {
       })
     }
     const secrets = [parameters.get('client_secret') ?? '']
-    return { clientId, verify: (client, { guard, address }) => guard.check(client, secrets, address) }
+    return { clientId, verify: (client, { guard, from }) => guard.check(client, secrets, from) }
   },
 }

@@ -1,4 +1,5 @@
 import type { ClientJwt } from '../keys/client-jwt.js'
+import type { From } from '../network.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { Sender } from '../sender.js'
@@ -35,7 +36,8 @@ export interface Presented extends Pick<AuthRequest, 'parameters' | 'authorizati
 }
 
 /** What it takes to verify credentials. */
-export interface Verification extends Pick<AuthRequest, 'address' | 'endpoint' | 'sender'> {
+export interface Verification extends Pick<AuthRequest, 'endpoint' | 'sender'> {
+  readonly from: From
   readonly runtime: Runtime
   readonly guard: Guard
 }

@@ -2,7 +2,7 @@ import { FailureLimit } from '../clients/failure-limit.js'
 import { liveSecrets } from '../clients/live-secrets.js'
 import { isGuessable, SecretVerifier } from '../clients/secret.js'
 import { OAuthError } from '../errors.js'
-import { networkOf } from '../network.js'
+import { type From, networkOf } from '../network.js'
 import type { Runtime } from '../runtime.js'
 import type { Client, ClientSecret } from '../store/records.js'
 import { Tally } from '../tally.js'
@@ -29,9 +29,9 @@ export class Guard {
   }
 
   /** Resolves where one of these readings of a secret is the client's. */
-  async check(client: Client, presented: readonly string[], address: string): Promise<undefined> {
-    const beforeHash = () => this.#countHash(client, address)
-    await this.limit(client, address, async (secrets) => {
+  async check(client: Client, presented: readonly string[], from: From): Promise<undefined> {
+    const beforeHash = () => this.#countHash(client, from)
+    await this.limit(client, from, async (secrets) => {
       for (const secret of secrets)
         for (const reading of presented) if (await this.#secrets.matches(reading, secret, beforeHash)) return
       return invalidClient('The client_secret is wrong.', 'secret_mismatch')
@@ -44,17 +44,17 @@ export class Guard {
    */
   async limit(
     client: Client,
-    address: string,
+    from: From,
     attempt: (secrets: readonly ClientSecret[]) => Promise<OAuthError | undefined>,
   ): Promise<void> {
     const now = this.#runtime.now()
-    const fromHere = `${client.id} ${networkOf(address)}`
     const live = liveSecrets(client, now)
     // What nobody can guess is let in, whoever else has failed from the same address.
     const safe = live.filter((secret) => !isGuessable(secret))
-    if (safe.length === 0) refuseAfterTooMany(this.#failures, fromHere, now)
-    const refusal = await attempt(this.hasFailedOften(client, address) ? safe : live)
+    if (safe.length === 0 && this.#failures.any) refuseAfterTooMany(this.#failures, hereAs(client, from), now)
+    const refusal = await attempt(this.hasFailedOften(client, from) ? safe : live)
     if (refusal === undefined) return
+    const fromHere = hereAs(client, from)
     refuseAfterTooMany(this.#failures, fromHere, now)
     this.#failures.count(fromHere, now)
     if (safe.length < live.length) await this.#countEverywhere(fromHere)
@@ -68,15 +68,17 @@ export class Guard {
   }
 
   /** Whether so many have failed here that what nobody can guess is let in still, but must not cost much. */
-  hasFailedOften({ id }: Client, address: string): boolean {
-    return this.#failures.retryAfter(`${id} ${networkOf(address)}`, this.#runtime.now()) !== undefined
+  hasFailedOften(client: Client, from: From): boolean {
+    return (
+      this.#failures.any && this.#failures.retryAfter(hereAs(client, from), this.#runtime.now()) !== undefined
+    )
   }
 
-  countFailure({ id }: Client, address: string): void {
-    this.#failures.count(`${id} ${networkOf(address)}`, this.#runtime.now())
+  countFailure(client: Client, from: From): void {
+    this.#failures.count(hereAs(client, from), this.#runtime.now())
   }
 
-  #countHash({ id }: Client, address: string): void {
+  #countHash({ id }: Client, { address }: From): void {
     const now = this.#runtime.now()
     const network = networkOf(address)
     refuseAfterTooMany(this.#hashesFor, id, now)
@@ -85,6 +87,11 @@ export class Guard {
     this.#hashesFor.count(id, now)
     this.#hashesFrom.count(network, now)
   }
+}
+
+/** One client from one network. */
+function hereAs({ id }: Client, { address }: From): string {
+  return `${id} ${networkOf(address)}`
 }
 
 function refuseAfterTooMany(limit: FailureLimit, key: string, now: number): void {

@@ -13,17 +13,17 @@ export const privateKeyJwt: AuthMethod = {
     return assertion !== undefined && !claimsMac(assertion)
   },
   read(presented) {
-    return readAssertion(presented, async (jwt, client, { runtime, guard, address }) => {
+    return readAssertion(presented, async (jwt, client, { runtime, guard, from }) => {
       const algs = algsOf(client, runtime)
       if (!algs.includes(jwt.alg)) throw algorithmRefusal(algs)
-      const search = new KeySearch(runtime, jwt, guard.hasFailedOften(client, address) ? 1 : undefined)
+      const search = new KeySearch(runtime, jwt, guard.hasFailedOften(client, from) ? 1 : undefined)
       const problem = await search.amongKeysOf(client)
       if (problem === undefined) return
       // Its document may name other keys by now than those that are kept of it.
       const renewed = client.source === 'document' ? await runtime.documents?.renewed(client) : undefined
       if (renewed !== undefined && (await search.amongKeysOf(renewed)) === undefined) return
       // Where no signature was tried, the attempt has cost nothing.
-      if (search.hasTried) guard.countFailure(client, address)
+      if (search.hasTried) guard.countFailure(client, from)
       throw REFUSALS[problem]()
     })
   },

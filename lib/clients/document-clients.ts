@@ -88,12 +88,13 @@ export class DocumentClients implements ClientDocuments {
   }
 
   async keep(client: Client): Promise<void> {
-    const { now } = this.#means
+    const { now, store } = this.#means
     // The user has been asked about the document as it is now, so this is a comparison too.
     this.#comparisons.admit(client.id)
     // Approved once more, it has the whole time again.
     const postponed = ({ expiresAt }: Client) => (expiresAt === undefined ? undefined : now() + PROBATION)
-    while (!(await this.#update(client, postponed)) && !(await this.#add(client)));
+    while (!(await this.#update(client, postponed)) && !(await this.#add(client)))
+      if (store.isUnreadable(client.id)) throw new Error(`The client '${client.id}' in the store is damaged.`)
   }
 
   async close(): Promise<void> {

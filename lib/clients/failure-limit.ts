@@ -13,6 +13,11 @@ export class FailureLimit {
     this.#most = most
   }
 
+  /** Whether any attempt has ever been counted: where none has, nobody needs to make a key. */
+  get any(): boolean {
+    return this.#windows.size > 0
+  }
+
   /** Seconds after which to try again, or undefined where an attempt may be made now. */
   retryAfter(key: string, now: number): number | undefined {
     const window = this.#windows.get(key)

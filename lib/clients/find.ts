@@ -1,3 +1,5 @@
+import type { Awaitable } from '../awaitable.js'
+import type { From } from '../network.js'
 import type { Runtime } from '../runtime.js'
 import type { Client } from '../store/records.js'
 import { looksLikeUrl } from './document-url.js'
@@ -18,16 +20,16 @@ export async function findClient(runtime: Known, id: string): Promise<Client | u
 
 /**
  * The same for who asks a user for something: where the id is the URL of a document, that has to be valid now. What the host has registered
- * under a URL is its own word, whatever lies there. `address`: of whoever sends the request.
+ * under a URL is its own word, whatever lies there. `from`: who sends the request.
  *
  * @throws DocumentRefusal that says what is wrong with the id or the document.
  */
 export async function findRequestingClient(
   runtime: Known,
   id: string,
-  address: string,
+  from: From,
 ): Promise<Client | undefined> {
-  return currentClient(runtime, id, await storedClient(runtime, id), address)
+  return currentClient(runtime, id, await storedClient(runtime, id), from)
 }
 
 /**
@@ -39,40 +41,44 @@ export async function findAuthenticatingClient(
   runtime: Known,
   id: string,
   use: DocumentUse,
-  address: string,
+  from: From,
 ): Promise<Client | undefined> {
   const stored = await storedClient(runtime, id)
-  if (use === 'current') return currentClient(runtime, id, stored, address)
+  if (use === 'current') return currentClient(runtime, id, stored, from)
   const kept = await usable(runtime, stored)
   if (kept?.source === 'document') runtime.documents?.look(kept)
-  return kept === undefined && use !== 'kept' ? currentClient(runtime, id, stored, address) : kept
+  return kept === undefined && use !== 'kept' ? currentClient(runtime, id, stored, from) : kept
 }
 
-async function storedClient(
+function storedClient(
   { clients, store }: Pick<Known, 'clients' | 'store'>,
   id: string,
-): Promise<Client | undefined> {
-  return clients.get(id) ?? (await store.findClient(id))
+): Awaitable<Client | undefined> {
+  return clients.get(id) ?? store.findClient(id)
 }
 
 async function currentClient(
   runtime: Known,
   id: string,
   stored: Client | undefined,
-  address: string,
+  from: From,
 ): Promise<Client | undefined> {
-  const isByDocument = stored === undefined ? looksLikeUrl(id) : stored.source === 'document'
+  const isByDocument =
+    stored === undefined
+      ? // What the host has said of it, that it is blocked above all, would be forgotten.
+        looksLikeUrl(id) && !runtime.store.isUnreadable(id)
+      : stored.source === 'document'
   if (!isByDocument || stored?.disabled || runtime.documents === undefined) return usable(runtime, stored)
-  return runtime.documents.current(id, stored, address)
+  return runtime.documents.current(id, stored, from.address)
 }
 
-async function usable(
+function usable(
   { documents, now }: Pick<Known, 'documents' | 'now'>,
   client: Client | undefined,
-): Promise<Client | undefined> {
+): Awaitable<Client | undefined> {
   if (client === undefined || client.disabled || isForgotten(client, now())) return undefined
   if (client.source !== 'document') return client
-  return (await documents?.lets(client)) ? client : undefined
+  return documents?.lets(client).then((isLetIn) => (isLetIn ? client : undefined))
 }
 
 /**
@@ -82,7 +88,7 @@ async function usable(
  */
 export async function findHolder(
   runtime: Known,
-  { clientId, clientSince }: { readonly clientId: string; readonly clientSince?: number },
+  { clientId, clientSince }: { readonly clientId: string; readonly clientSince?: number | undefined },
 ): Promise<Client | undefined> {
   const client = await findClient(runtime, clientId)
   const isSame =

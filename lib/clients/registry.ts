@@ -160,7 +160,10 @@ export class ClientRegistry implements Clients {
     const { clients, store } = this.#runtime
     if (clients.has(clientId)) throw isStatic(clientId)
     const client = await store.findClient(clientId)
-    if (client === undefined || !this.#finds(client)) return false
+    // One that is damaged is nobody's but the host's, and can be deleted all the same.
+    const isThere =
+      client === undefined ? store.isUnreadable(clientId) && this.#userId === undefined : this.#finds(client)
+    if (!isThere) return false
     const deleted = await store.deleteClient(clientId)
     if (deleted) this.#tell(clientId, 'deleted')
     return deleted

@@ -1,5 +1,6 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import bcrypt from 'bcryptjs'
+import type { Awaitable } from '../awaitable.js'
 import { OAuthError } from '../errors.js'
 import type { ClientSecret } from '../store/records.js'
 
@@ -55,7 +56,7 @@ export class SecretVerifier {
   #free: Promise<unknown> = Promise.resolve()
   #queued = 0
 
-  async matches(presented: string, stored: ClientSecret, mayHash: () => void): Promise<boolean> {
+  matches(presented: string, stored: ClientSecret, mayHash: () => void): Awaitable<boolean> {
     if ('sha256' in stored) return equal(Buffer.from(hash('sha256', presented)), Buffer.from(stored.sha256))
     // Those are for client_secret_jwt, so that they are never sent.
     if (!('bcrypt' in stored)) return false

@@ -44,8 +44,12 @@ export const adminUser: AdminPage = {
   },
 }
 
+/** What is longer is the id of nobody: written as it has to be in the Location of an answer, it is more than browsers take. */
+const LONGEST_ID = 1000
+
 function idOf({ request }: AdminRequest): string | undefined {
-  return request.parameters.get('id')
+  const id = request.parameters.get('id')
+  return id !== undefined && id.length <= LONGEST_ID ? id : undefined
 }
 
 async function userPage(admin: AdminRequest, userId: string, said?: Said): Promise<PageReply> {

@@ -63,12 +63,13 @@ function tooLong(): PageError {
 /** What becomes of a request that is right: an answer at once, or it waits for its user. */
 export async function proceed(
   runtime: Runtime,
-  { host, browsers, speech }: PageRequest,
+  asking: PageRequest,
   client: Client,
   request: AuthorizationRequest,
   pushed: string | undefined,
 ): Promise<PageReply> {
   const { settings, emit } = runtime
+  const { host, speech } = asking
   const next = await nextStep(runtime, host, client, request, false)
   if (next.step === 'refused') throw next.error
   if (next.step === 'approved') {
@@ -85,7 +86,7 @@ export async function proceed(
   const { id, cookie } = await putAside(
     runtime,
     waitingRequest(request, pushed),
-    browsers,
+    asking.browsers,
     next.step === 'login' ? { logins: 1, signedOut: next.user === undefined } : { logins: 0 },
   )
   const consent = consentPath(settings, id)
@@ -94,7 +95,8 @@ export async function proceed(
   return redirect(settings.loginUrl(host, consent, hintsFor(request, next.user)), cookie)
 }
 
-async function requestingClient(runtime: Runtime, { parameters, address }: PageRequest): Promise<Client> {
+async function requestingClient(runtime: Runtime, request: PageRequest): Promise<Client> {
+  const { parameters } = request
   const id = parameters.get('client_id')
   if (id === undefined) {
     throw refusal('client_id_missing', {
@@ -102,7 +104,7 @@ async function requestingClient(runtime: Runtime, { parameters, address }: PageR
       message: notOnce(parameters, 'client_id'),
     })
   }
-  const client = await clientAtBrowser(runtime, id, address)
+  const client = await clientAtBrowser(runtime, id, request)
   if (client !== undefined) return client
   throw refusal('client_unknown', {
     key: 'error.client_unknown',

@@ -177,7 +177,7 @@ async function load(
   const pending = await pickUp(runtime, request.id, request.browsers)
   const { clientId, redirectUri, loginHints } = pending.state.request
   request.speech.prefer(loginHints.uiLocales ?? [])
-  const client = await clientAtBrowser(runtime, clientId, request.address)
+  const client = await clientAtBrowser(runtime, clientId, request)
   // A client, or an address of it, that was withdrawn in the meantime gets no code any more.
   if (client !== undefined && mayBeAnsweredAt(redirectUri, client, runtime.settings))
     return { pending, client }

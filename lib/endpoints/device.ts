@@ -132,11 +132,11 @@ function enteredIn({ parameters, id }: FormRequest): string {
 /** Looks a code up. Whoever has been shown it already has nothing to guess: their click is no guess, however often they have guessed wrong. */
 async function lookUp(
   runtime: Runtime,
-  { address }: FormRequest,
+  from: FormRequest,
   { id: userId }: SignedInUser,
   code: string | undefined,
 ): Promise<Found | undefined> {
   const kept = code === undefined ? undefined : await findUserCode(runtime.store, code, runtime.now())
-  const look = async () => kept && findDevice(runtime, kept, address)
-  return kept?.data.shownTo.includes(userId) ? look() : guess(runtime, { userId, address }, look)
+  const look = async () => kept && findDevice(runtime, kept, from)
+  return kept?.data.shownTo.includes(userId) ? look() : guess(runtime, { userId, from }, look)
 }

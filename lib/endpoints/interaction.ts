@@ -7,7 +7,6 @@ import {
   type ResponseTarget,
 } from '../authorization/response.js'
 import { failureBehind, OAuthError, publicError, toldOf } from '../errors.js'
-import { optional } from '../optional.js'
 import type { HostRequest, LoginHints } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import { rememberSession } from '../sessions/client-session.js'
@@ -39,7 +38,7 @@ export async function nextStep(
 ): Promise<Next> {
   const user = await signedInUser(runtime, host)
   const grant = user && (await runtime.store.findGrant(user.id, client.id))
-  const known = user && { ...user, sub: subjectOf(runtime.settings, client, user.id) }
+  const known = user && { sub: subjectOf(runtime.settings, client, user.id), ...user }
   try {
     const step = decide({ request, client, user: known, grant, visitedLogin })
     return step === 'login' || user === undefined ? { step: 'login', user } : { step, user, grant }
@@ -107,14 +106,21 @@ export async function answerWithCode(
   // Now, and not when the code is redeemed: the login may have ended by then.
   const endsWithLogin = await rememberSession(runtime, client, { userId, session }, scopes)
   const record = codeRecord(code, (standing ?? fresh).id, {
-    ...{ clientId, userId, redirectUri, scopes, resources, approvedAt, wrongVerifiers: 0, authentication },
-    ...optional('authorizationDetails', request.authorizationDetails),
-    ...(nonce !== undefined && { nonce }),
-    ...(claims !== undefined && { claims }),
-    ...(codeChallenge !== undefined && { codeChallenge }),
-    ...optional('dpopJkt', request.dpopJkt),
-    ...(redirectUriLeftOut && { redirectUriLeftOut }),
-    ...(endsWithLogin && { endsWithLogin }),
+    clientId,
+    userId,
+    redirectUri,
+    redirectUriLeftOut,
+    scopes,
+    resources,
+    codeChallenge,
+    nonce,
+    dpopJkt: request.dpopJkt,
+    authorizationDetails: request.authorizationDetails,
+    claims,
+    authentication,
+    endsWithLogin: endsWithLogin || undefined,
+    approvedAt,
+    wrongVerifiers: 0,
   })
   // Before there is a code for it. Whoever only asks leaves nothing behind.
   if (client.source === 'document') await runtime.documents?.keep(client)

@@ -64,7 +64,7 @@ async function aboutToken(
   if (owner === undefined || !(await isStillThere(runtime, data.userId))) return undefined
   if (!isOwn) noteUse(runtime, record, '/introspect')
   const token_type = data.confirmation?.jkt === undefined ? 'Bearer' : 'DPoP'
-  return { ...accessTokenClaims(settings, owner, record.id, part), token_type }
+  return { token_type, ...accessTokenClaims(settings, owner, record.id, part) }
 }
 
 /** An access token with what of it means something at the resources that this client serves (RFC 9396 §9.2); undefined where it is for none of these. */

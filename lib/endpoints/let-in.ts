@@ -24,12 +24,12 @@ export async function letIn(
   { asked, returnPath, refusal, notBoolean }: Gate,
   answer: (userId: string) => Promise<PageReply>,
 ): Promise<PageReply> {
-  const login = await foundLogin(runtime, request.host)
-  if (login === undefined)
+  const found = await foundLogin(runtime, request.host)
+  if (found === undefined)
     return redirect(runtime.settings.loginUrl(request.host, returnPath(runtime, request), {}))
-  const answered: unknown = await asked(runtime, login.user)
+  const answered: unknown = await asked(runtime, found.user)
   // A list of roles that has none, or a promise of a promise, is truthy too.
-  if (answered === true) return answer(login.userId)
+  if (answered === true) return answer(found.login.userId)
   if (typeof answered !== 'boolean') runtime.emit('warning', notBoolean)
   throw refusal()
 }

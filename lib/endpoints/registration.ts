@@ -98,6 +98,7 @@ async function admitted(
 }
 
 /** Of two Authorization headers nobody knows which one is meant. */
-function managerOf({ id, authorization, repeatsAuthorization }: MachineRequest): Manager {
-  return { id, authorization: repeatsAuthorization() ? '' : authorization }
+function managerOf(request: MachineRequest): Manager {
+  const { id, authorization } = request
+  return { id, authorization: request.repeatsAuthorization() ? '' : authorization }
 }

@@ -1,5 +1,5 @@
 import { PageError } from '../errors.js'
-import { networkOf } from '../network.js'
+import { type From, networkOf } from '../network.js'
 import type { Runtime } from '../runtime.js'
 import { Tally } from '../tally.js'
 
@@ -24,12 +24,12 @@ const MOST_OF_NETWORK = 50
  */
 export async function guess<Found>(
   runtime: Runtime,
-  { userId, address }: { readonly userId: string; readonly address: string },
+  { userId, from }: { readonly userId: string; readonly from: From },
   lookUp: () => Promise<Found | undefined>,
 ): Promise<Found | undefined> {
   const { deviceCode } = runtime.settings.lifetimes
   const user = new Tally(runtime, `user\0${userId}`, deviceCode)
-  const network = new Tally(runtime, `network\0${networkOf(address)}`, deviceCode)
+  const network = new Tally(runtime, `network\0${networkOf(from.address)}`, deviceCode)
   const before = await user.add(MOST_OF_USER)
   if (before === undefined) throw tooMany(await user.wait(MOST_OF_USER))
   const wait = before === 0 ? 0 : await network.wait(MOST_OF_NETWORK)

@@ -21,27 +21,27 @@ export interface SignedInUser {
 export async function foundLogin(
   { settings, emit }: Runtime,
   req: HostRequest,
-): Promise<(Login & { readonly user: HostUser }) | undefined> {
+): Promise<{ readonly login: Login; readonly user: HostUser } | undefined> {
   const login = await loginOf(settings, req)
   const user = login && (await settings.findUser(login.userId))
-  if (login !== undefined && user !== undefined) return { ...login, user }
+  if (login !== undefined && user !== undefined) return { login, user }
   if (typeof login?.given === 'number') emit('warning', NUMBERS)
   return undefined
 }
 
 /** Who is signed in. */
 export async function signedInUser(runtime: Runtime, req: HostRequest): Promise<SignedInUser | undefined> {
-  const login = await foundLogin(runtime, req)
-  if (login === undefined) return undefined
+  const found = await foundLogin(runtime, req)
+  if (found === undefined) return undefined
   const { settings, now } = runtime
-  const { userId: id, session, user } = login
+  const { login, user } = found
   const authenticatedAt = milliseconds(await settings.authTime?.(req), now())
   return {
-    id,
+    id: login.userId,
     ...shownUser(user),
     ...(authenticatedAt !== undefined && { authenticatedAt }),
     ...authContext(await settings.authContext?.(req)),
-    ...optional('session', session),
+    ...optional('session', login.session),
   }
 }
 

@@ -56,11 +56,12 @@ export async function userinfo(
 }
 
 /** The token, from the header or, where a form was posted, from that (RFC 6750 §2.1, §2.2). */
-function tokenOf({ authorization, repeatsAuthorization, parameters }: MachineRequest): PresentedToken {
+function tokenOf(request: MachineRequest): PresentedToken {
+  const { authorization, parameters } = request
   parameters.refuseRepeated(['access_token'])
   const posted = parameters.get('access_token')
   if (posted !== undefined && authorization === undefined) return { scheme: 'Bearer', token: posted }
-  return presentedToken({ authorization, ambiguous: repeatsAuthorization() || posted !== undefined })
+  return presentedToken({ authorization, ambiguous: request.repeatsAuthorization() || posted !== undefined })
 }
 
 async function aboutUser(

@@ -1,5 +1,6 @@
 import { findClient } from '../clients/find.js'
 import type { Speech } from '../http/request.js'
+import type { From } from '../network.js'
 import type { Runtime } from '../runtime.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
@@ -35,11 +36,11 @@ export type Found =
 /** Users who are remembered to have been shown what a code asks for; the first of more are forgotten, and shown it again. */
 const MOST_SHOWN = 5
 
-/** What the device whose user code is kept here waits for, if it does. `address`: of whoever looks. */
+/** What the device whose user code is kept here waits for, if it does. `from`: who looks. */
 export async function findDevice(
   runtime: Runtime,
   { code, record, data }: KeptUserCode,
-  address: string,
+  from: From,
 ): Promise<Found> {
   const { store, now } = runtime
   const waits = await store.find(data.device)
@@ -52,7 +53,7 @@ export async function findDevice(
     return trace === undefined ? { state: 'expired' } : { state: 'decided', client, clientId, trace }
   }
   if (data.expiresAt <= now()) return { state: 'expired' }
-  const client = await clientAtBrowser(runtime, device.clientId, address)
+  const client = await clientAtBrowser(runtime, device.clientId, from)
   if (client === undefined) return { state: 'client gone' }
   return { state: 'waiting', code, record, data, device, client }
 }

@@ -11,7 +11,7 @@ import { keepNew, newAccessToken } from './issued.js'
 export async function accessTokenAlone(
   runtime: Runtime,
   client: AuthenticatedClient,
-  data: AccessTokenData,
+  data: Omit<AccessTokenData, 'clientSince'>,
   {
     grantType,
     lineage,
@@ -28,8 +28,12 @@ export async function accessTokenAlone(
   },
 ): Promise<TokenAnswer> {
   const access = await newAccessToken(runtime, client, data, expiresAt)
-  const owned = { ...data, clientSince: client.createdAt }
-  const record = accessTokenRecord(access, { familyId: access.id, ...lineage }, owned)
+  const owned = { clientSince: client.createdAt, ...data }
+  const record = accessTokenRecord(
+    access,
+    { grantId: lineage.grantId, familyId: lineage.familyId ?? access.id },
+    owned,
+  )
   const records = inExchangeFor === undefined ? [record] : [inExchangeFor.use, record]
   await keepNew(runtime, records, inExchangeFor?.replayed)
   const { scopes, confirmation, authorizationDetails } = data

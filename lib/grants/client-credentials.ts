@@ -1,5 +1,5 @@
 import { GRANT_TYPES } from '../grant-types.js'
-import { optional } from '../optional.js'
+import type { AccessTokenData } from '../tokens/access-token.js'
 import { accessTokenAlone } from './access-token-alone.js'
 import type { GrantType } from './grant-type.js'
 import { registeredDetails, registeredScopes, requestedAudience, scopesWithin } from './own-access.js'
@@ -19,10 +19,13 @@ export const clientCredentials: GrantType = {
     const onlyDetails = details !== undefined && scope === undefined
     const scopes = onlyDetails ? [] : scopesWithin(ceiling(), scope, audience, settings)
 
-    const data = {
-      ...{ clientId: client.id, scopes, audience, issuedAt: runtime.now() },
-      ...optional('confirmation', confirmation),
-      ...optional('authorizationDetails', details),
+    const data: AccessTokenData = {
+      clientId: client.id,
+      scopes,
+      audience,
+      issuedAt: runtime.now(),
+      confirmation,
+      authorizationDetails: details,
     }
     return accessTokenAlone(runtime, client, data, { grantType: this.name, lineage: {} })
   },

@@ -1,6 +1,5 @@
 import { accessTokenFormat, scopesAt } from '../authorization/resource.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
-import { optional } from '../optional.js'
 import type { AuthorizationDetail, HostUser } from '../options.js'
 import type { Runtime } from '../runtime.js'
 import type { Confirmation } from '../sender.js'
@@ -24,32 +23,37 @@ export interface Granted {
   /** All of them, of which a token may have less. */
   readonly scopes: readonly string[]
   readonly authentication: Authentication
-  readonly claims?: ClaimsRequest
+  readonly claims?: ClaimsRequest | undefined
 }
 
 /** What a user has just approved, all of it. */
 export interface Approved extends Granted {
   readonly resources: readonly string[]
-  readonly authorizationDetails?: readonly AuthorizationDetail[]
-  readonly nonce?: string
+  readonly authorizationDetails?: readonly AuthorizationDetail[] | undefined
+  readonly nonce?: string | undefined
   /** Milliseconds. */
   readonly approvedAt: number
 }
 
-/** What the record of an access token says. */
+/** What the record of an access token says; what is undefined is not there. */
 export function accessTokenDataOf(
   granted: Granted,
   { scopes, audience, authorizationDetails }: Narrowed,
   { confirmation, issuedAt }: { readonly confirmation: Confirmation | undefined; readonly issuedAt: number },
 ): AccessTokenData {
   const { clientId, userId, claims } = granted
-  const { session: _, ...authentication } = granted.authentication
+  const { authTime, acr, amr } = granted.authentication
+  const isKnown = authTime !== undefined || acr !== undefined || amr !== undefined
   return {
-    ...{ clientId, userId, scopes, audience, issuedAt },
-    ...(Object.keys(authentication).length > 0 && { authentication }),
-    ...(claims !== undefined && optional('claims', claimsWith(scopes, granted.scopes, claims))),
-    ...optional('confirmation', confirmation),
-    ...optional('authorizationDetails', authorizationDetails),
+    clientId,
+    userId,
+    scopes,
+    audience,
+    issuedAt,
+    authentication: isKnown ? { authTime, acr, amr } : undefined,
+    claims: claims && claimsWith(scopes, granted.scopes, claims),
+    confirmation,
+    authorizationDetails,
   }
 }
 
@@ -110,7 +114,7 @@ export async function keepNew(
 export async function idTokenFor(
   runtime: Runtime,
   client: AuthenticatedClient,
-  { userId, authentication, claims, nonce }: Granted & { readonly nonce?: string },
+  { userId, authentication, claims, nonce }: Granted & { readonly nonce?: string | undefined },
   {
     user,
     scopes,
@@ -162,9 +166,14 @@ function refreshTokenDataOf(
   confirmation: Confirmation | undefined,
 ): RefreshTokenData {
   return {
-    ...{ clientId, userId, scopes, resources, approvedAt, authentication },
-    ...optional('claims', claims),
-    ...optional('authorizationDetails', authorizationDetails),
-    ...optional('confirmation', refreshConfirmation(client, confirmation)),
+    clientId,
+    userId,
+    scopes,
+    resources,
+    approvedAt,
+    authentication,
+    claims,
+    authorizationDetails,
+    confirmation: refreshConfirmation(client, confirmation),
   }
 }

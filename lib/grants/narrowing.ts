@@ -4,7 +4,6 @@ import { narrowedResources, scopesFor } from '../authorization/resource.js'
 import { scopesOf } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
-import { optional } from '../optional.js'
 import type { AuthorizationDetail } from '../options.js'
 import type { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
@@ -23,7 +22,7 @@ export function narrow(
   granted: {
     readonly scopes: readonly string[]
     readonly resources: readonly string[]
-    readonly authorizationDetails?: readonly AuthorizationDetail[]
+    readonly authorizationDetails?: readonly AuthorizationDetail[] | undefined
   },
   parameters: Parameters,
   settings: Settings,
@@ -45,8 +44,8 @@ export function narrow(
 
 interface Granted {
   readonly scopes: readonly string[]
-  readonly authorizationDetails?: readonly AuthorizationDetail[]
-  readonly claims?: ClaimsRequest
+  readonly authorizationDetails?: readonly AuthorizationDetail[] | undefined
+  readonly claims?: ClaimsRequest | undefined
 }
 
 /** What the user granted, without what the host has since taken from the client, or no longer has at all. */
@@ -61,13 +60,15 @@ export function stillAllowed<G extends Granted>(
   if (scopes.length === 0 && details === undefined)
     throw invalidGrant('This client may no longer ask for what was granted.', 'scope_gone')
   const { claims } = granted
-  const { authorizationDetails: _, ...others } = granted
-  return {
-    ...(others as G),
+  const isAll =
+    scopes.length === granted.scopes.length && details?.length === granted.authorizationDetails?.length
+  if (isAll && claims === undefined) return granted
+  const left = {
     scopes,
-    ...optional('authorizationDetails', details),
-    ...optional('claims', claims && claimsStillAllowed(claims, allowed)),
+    authorizationDetails: details,
+    claims: claims && claimsStillAllowed(claims, allowed),
   }
+  return { ...granted, ...left }
 }
 
 function claimsStillAllowed({ userinfo, idToken }: ClaimsRequest, allowed: readonly string[]): ClaimsRequest {

@@ -1,6 +1,5 @@
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import type { OAuthError } from '../errors.js'
-import { optional } from '../optional.js'
 import type { Runtime } from '../runtime.js'
 import type { FoundRecord } from '../store/records.js'
 import { lineageOf } from '../tokens/access-token.js'
@@ -17,7 +16,7 @@ import { requireUser } from './user.js'
 export interface Redeemable {
   readonly grantType: string
   readonly record: FoundRecord
-  readonly approved: Approved & { readonly endsWithLogin?: boolean }
+  readonly approved: Approved & { readonly endsWithLogin?: boolean | undefined }
 }
 
 /** The refusals where somebody was faster. */
@@ -46,9 +45,9 @@ export async function redeem(
 
   const lineage = lineageOf(record)
   // What the host has taken from the client is kept for the refresh token: it may be given back.
-  const all = { scopes: approved.scopes, ...optional('authorizationDetails', approved.authorizationDetails) }
+  const all = granted.claims === approved.claims ? approved : { ...approved, claims: granted.claims }
   const issued = { narrowed, user, lineage, confirmation }
-  const { records, answer } = await firstTokens(runtime, client, { ...granted, ...all }, issued)
+  const { records, answer } = await firstTokens(runtime, client, all, issued)
   if (await hasSignedOut(runtime, approved)) throw signedOut()
   const { won, record: found } = await store.consume(record.id, { now: now() }, records)
   if (!won) throw found?.usedAt === undefined ? lost.withdrawn() : await lost.used()

@@ -4,14 +4,13 @@ import { splitScope } from '../authorization/scope.js'
 import type { AuthenticatedClient } from '../clients/authenticated-client.js'
 import { OAuthError } from '../errors.js'
 import { GRANT_TYPES } from '../grant-types.js'
-import { optional } from '../optional.js'
 import type { HostUser } from '../options.js'
 import type { Parameters } from '../parameters.js'
 import type { Runtime } from '../runtime.js'
 import type { Confirmation } from '../sender.js'
 import type { FoundRecord } from '../store/records.js'
 import { type AccessTokenData, accessTokenRecord, lineageOf } from '../tokens/access-token.js'
-import { type TokenAnswer, tokenAnswer } from '../tokens/answer.js'
+import { type Issued, type TokenAnswer, tokenAnswer } from '../tokens/answer.js'
 import { findByHandle } from '../tokens/find.js'
 import { expiryOf } from '../tokens/handle.js'
 import { accessTokenLifetime, refreshTokenLifetimes } from '../tokens/lifetimes.js'
@@ -59,11 +58,10 @@ export const refreshToken: GrantType = {
       return besideKeptRefreshToken(runtime, client, presented, { granted, narrowed, user, confirmation })
 
     const lineage = lineageOf(record)
-    const owner = { clientId: data.clientId, userId: data.userId }
     const signing = await signingFor(runtime, audience)
     const { trace, ...rotation } = newRotation(
       value,
-      { ...narrowed, signing, confirmation },
+      { audience, scopes, authorizationDetails: narrowed.authorizationDetails, signing, confirmation },
       {
         access: now + accessTokenLifetime(runtime.settings, client, audience) * 1000,
         refresh: refreshTokenExpiry(now, data.approvedAt, refreshTokenLifetimes(runtime.settings, client)),
@@ -73,17 +71,21 @@ export const refreshToken: GrantType = {
     const tokens = await tokensOf(runtime, client, { granted, user }, rotation, accessData)
     const { won, record: found } = await runtime.store.consume(record.id, { now, trace }, [
       accessTokenRecord(tokens.access, lineage, accessData),
-      refreshTokenRecord(rotation.refresh, lineage, {
-        ...data,
-        ...optional('confirmation', refreshConfirmation(client, confirmation)),
-      }),
+      refreshTokenRecord(rotation.refresh, lineage, boundTo(refreshConfirmation(client, confirmation), data)),
     ])
     if (!won) {
       const asking = { presented, granted, user }
       return repeat(runtime, client, asking, found, { ...narrowed, parameters, confirmation })
     }
     noteUse(runtime, record, '/token')
-    runtime.emit('token.issued', { ...owner, grantId: lineage.grantId, grantType: this.name, scopes })
+    const { clientId, userId } = data
+    runtime.emit('token.issued', {
+      clientId,
+      userId,
+      grantId: lineage.grantId,
+      grantType: this.name,
+      scopes,
+    })
     return tokenAnswer(tokens, now)
   },
 }
@@ -100,10 +102,16 @@ async function tokensOf(
   { granted, user }: Asking,
   rotation: Rotation,
   data: AccessTokenData,
-): Promise<Rotation & { readonly idToken: string | undefined }> {
+): Promise<Issued> {
+  const { refresh, scopes, confirmation, authorizationDetails } = rotation
   const access = await inFormat(runtime, client, rotation.access, data, rotation.signing)
-  const idToken = await idTokenFor(runtime, client, granted, { user, scopes: rotation.scopes, access })
-  return { ...rotation, access, idToken }
+  const idToken = await idTokenFor(runtime, client, granted, { user, scopes, access })
+  return { access, refresh, idToken, scopes, confirmation, authorizationDetails }
+}
+
+/** The same, bound to what has been proven now; what has been proven before stays where that is nothing. */
+function boundTo(confirmation: Confirmation | undefined, data: RefreshTokenData): RefreshTokenData {
+  return confirmation === undefined ? data : { ...data, confirmation }
 }
 
 interface PresentedRefreshToken {

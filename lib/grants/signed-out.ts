@@ -8,7 +8,7 @@ interface SignedIn {
   readonly clientId: string
   readonly userId: string
   readonly authentication: Authentication
-  readonly endsWithLogin?: boolean
+  readonly endsWithLogin?: boolean | undefined
 }
 
 /**

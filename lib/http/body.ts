@@ -3,6 +3,7 @@ import { OAuthError } from '../errors.js'
 import { flawOfJson } from '../json-text.js'
 import { Parameters } from '../parameters.js'
 
+const FORM = 'application/x-www-form-urlencoded'
 /** The longest form that is read, in bytes. */
 const LONGEST = 64 * 1024
 
@@ -21,7 +22,7 @@ export async function readForm(req: IncomingMessage): Promise<Parameters> {
 }
 
 export function isForm(req: IncomingMessage): boolean {
-  return mediaType(req) === 'application/x-www-form-urlencoded'
+  return req.headers['content-type'] === FORM || mediaType(req) === FORM
 }
 
 /**

@@ -44,7 +44,8 @@ export class HostCheck {
     )
   }
 
-  look(req: Request): void {
+  /** `path`: below the mount. */
+  look(req: Request, path: string): void {
     if (!this.#mountChecked) {
       this.#mountChecked = true
       this.#checkMount(req.baseUrl)
@@ -57,7 +58,7 @@ export class HostCheck {
         `A CSRF middleware of yours runs before the provider. It refuses POST ${mount}/token and the consent form with 403, since they have no token of yours. Mount the provider between the session and it: app.use('${mount || '/'}', oauth) before app.use(csurf()). The provider guards its own forms.`,
       )
     }
-    if (req.path === '/authorize') this.#checkSession(req)
+    if (path === '/authorize') this.#checkSession(req)
   }
 
   /** The host takes the handler for its root, and will mount it. */

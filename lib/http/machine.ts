@@ -3,30 +3,32 @@ import { failureBehind, OAuthError, publicError, toldOf } from '../errors.js'
 import type { Emit } from '../events.js'
 import { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
-import { addressOf } from './address.js'
-import { repeatsAuthorization } from './authorization-header.js'
+import { holdAddress } from './address.js'
 import { isForm, readForm, readJson } from './body.js'
-import { idIn } from './path-id.js'
+import { HttpMachineRequest } from './machine-request.js'
 import type { EmptyReply, JsonReply, MachineReply } from './reply.js'
 import type { MachineRequest } from './request.js'
-import { senderOf } from './sender.js'
 
 /** Answers one path for machines. It is called for every method and never hands on. */
 export type MachineHandler = (req: IncomingMessage, res: ServerResponse) => void
 
+type Headers = Readonly<Record<string, string>>
+
 interface Head {
   readonly status: number
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Headers
 }
 
-const EXPOSED = 'WWW-Authenticate, Retry-After, DPoP-Nonce'
+const EXPOSED = { 'Access-Control-Expose-Headers': 'WWW-Authenticate, Retry-After, DPoP-Nonce' }
 /** Open to every origin, without credentials, whatever a cors() of the host has said: nothing here depends on cookies. */
-const OPEN = {
-  'Access-Control-Allow-Origin': '*',
-  'Access-Control-Expose-Headers': EXPOSED,
-}
+const OPEN = { 'Access-Control-Allow-Origin': '*', ...EXPOSED }
+const NO_SNIFFING = { 'X-Content-Type-Options': 'nosniff' }
 /** RFC 6749 §5.1; Pragma for what still speaks HTTP/1.0. */
-const PRIVATE = { 'Cache-Control': 'no-store', Pragma: 'no-cache', 'X-Content-Type-Options': 'nosniff' }
+const PRIVATE = { 'Cache-Control': 'no-store', Pragma: 'no-cache', ...NO_SNIFFING }
+const JSON_TYPE = { 'Content-Type': 'application/json' }
+const PRIVATE_JSON: Headers = { ...JSON_TYPE, ...OPEN, ...PRIVATE }
+const PRIVATE_JSON_AT_HOST: Headers = { ...JSON_TYPE, ...EXPOSED, ...PRIVATE }
+const NOTHING: Headers = { ...OPEN, ...PRIVATE }
 
 export type MachineEndpoint = (request: MachineRequest) => Promise<MachineReply>
 
@@ -52,7 +54,6 @@ export function machineEndpoint(
   emit: Emit,
 ): MachineHandler {
   const allowed = METHODS.filter((method) => methods[method] !== undefined).join(', ')
-  const hasId = path.endsWith('/:id')
   return (req, res) => {
     if (req.method === 'OPTIONS') return answerPreflight(res, allowed)
     const refuse = (error: unknown) => answerError(req, res, error, path, emit)
@@ -63,20 +64,9 @@ export function machineEndpoint(
     const method = METHODS.find((known) => known === req.method)
     const endpoint = method && methods[method]
     if (endpoint === undefined) return refuseUnread(wrongMethod(allowed))
-    const { authorization } = req.headers
+    holdAddress(req)
     const serve = (parameters: Parameters, json?: unknown) =>
-      endpoint({
-        parameters,
-        json,
-        id: hasId ? idIn(req) : '',
-        host: req,
-        authorization,
-        repeatsAuthorization: () => repeatsAuthorization(req),
-        address: addressOf(req),
-        endpoint: path,
-        sender: senderOf(req, settings),
-        accept: req.headers.accept,
-      })
+      endpoint(new HttpMachineRequest(path, req, settings, parameters, json))
         .then((reply) => answer(req, res, reply))
         .catch(refuse)
     const bare = method === 'GET' || method === 'DELETE'
@@ -97,12 +87,13 @@ export interface PublicDocument {
 }
 
 export function documentEndpoint(path: string, { json, maxAge }: PublicDocument, emit: Emit): MachineHandler {
-  const caching = { 'Cache-Control': `public, max-age=${maxAge}`, 'X-Content-Type-Options': 'nosniff' }
+  const caching = { 'Cache-Control': `public, max-age=${maxAge}`, ...NO_SNIFFING }
+  const standing: Headers = { ...JSON_TYPE, ...OPEN, ...caching }
   return (req, res) => {
     if (req.method === 'OPTIONS') return answerPreflight(res, 'GET, HEAD')
     const refuse = (error: unknown) => answerError(req, res, error, path, emit)
     if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(wrongMethod('GET, HEAD'))
-    json().then((text) => answerText(req, res, { status: 200 }, text, caching), refuse)
+    json().then((text) => answerText(req, res, { status: 200 }, text, standing), refuse)
   }
 }
 
@@ -112,8 +103,7 @@ export function refuseAtHost(req: IncomingMessage, res: ServerResponse, refusal:
     answer(req, res, refusal)
     return
   }
-  const standing = { ...PRIVATE, 'Access-Control-Expose-Headers': EXPOSED }
-  write(req, res, refusal, JSON.stringify(refusal.body), standing)
+  write(req, res, refusal, JSON.stringify(refusal.body), PRIVATE_JSON_AT_HOST)
 }
 
 function answerError(
@@ -130,9 +120,9 @@ function answerError(
 }
 
 function answer(req: IncomingMessage, res: ServerResponse, reply: MachineReply): void {
-  if ('body' in reply) answerText(req, res, reply, JSON.stringify(reply.body), PRIVATE)
+  if ('body' in reply) answerText(req, res, reply, JSON.stringify(reply.body), PRIVATE_JSON)
   else if (!('text' in reply)) answerNothing(res, reply)
-  else answerText(req, res, reply, reply.text, { ...PRIVATE, 'Content-Type': reply.type })
+  else answerText(req, res, reply, reply.text, { 'Content-Type': reply.type, ...NOTHING })
 }
 
 function answerText(
@@ -140,43 +130,37 @@ function answerText(
   res: ServerResponse,
   head: Head,
   text: string,
-  caching: Readonly<Record<string, string>>,
+  standing: Headers,
 ): void {
   if (!res.headersSent) res.removeHeader('Access-Control-Allow-Credentials')
-  write(req, res, head, text, { ...OPEN, ...caching })
+  write(req, res, head, text, standing)
 }
 
-/** One answer, head and body in one go; JSON where `standing` names no other type. */
+/** One answer, head and body in one go. */
 function write(
   req: IncomingMessage,
   res: ServerResponse,
   { status, headers }: Head,
   text: string,
-  standing: Readonly<Record<string, string>>,
+  standing: Headers,
 ): void {
   // The browser, or a middleware of the host, has been here first: nothing is left to say.
   if (res.headersSent || res.destroyed) return
-  res.writeHead(status, {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(text),
-    ...standing,
-    ...headers,
-  })
+  res.writeHead(status, Object.assign({ 'Content-Length': Buffer.byteLength(text) }, standing, headers))
   res.end(req.method === 'HEAD' ? undefined : text)
 }
 
 function answerNothing(res: ServerResponse, { status, headers }: EmptyReply): void {
   if (res.headersSent || res.destroyed) return
   res.removeHeader('Access-Control-Allow-Credentials')
-  res.writeHead(status, { ...OPEN, ...PRIVATE, ...headers })
+  res.writeHead(status, { ...NOTHING, ...headers })
   res.end()
 }
 
 function answerPreflight(res: ServerResponse, methods: string): void {
   res.removeHeader('Access-Control-Allow-Credentials')
   res.writeHead(204, {
-    ...OPEN,
-    ...PRIVATE,
+    ...NOTHING,
     'Access-Control-Allow-Methods': methods,
     'Access-Control-Allow-Headers': 'Authorization, Content-Type, DPoP, MCP-Protocol-Version',
     'Access-Control-Max-Age': '86400',

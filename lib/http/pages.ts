@@ -13,14 +13,13 @@ import { localesIn } from '../locales.js'
 import type { PageLocals } from '../options.js'
 import { Parameters } from '../parameters.js'
 import type { Settings } from '../settings.js'
-import { addressOf } from './address.js'
+import { holdAddress } from './address.js'
 import { readForm } from './body.js'
-import { readBrowserCookies, setBrowserCookie } from './browser-cookie.js'
-import { isCrossOrigin } from './cross-site.js'
+import { setBrowserCookie } from './browser-cookie.js'
+import { BrowserRequest } from './browser-request.js'
 import { checkCsrf } from './csrf.js'
 import { errorPage, sessionMissing, wrongMethod } from './error-page.js'
 import { RequestSpeech } from './languages.js'
-import { idIn } from './path-id.js'
 import type { Page, PageReply } from './reply.js'
 import type { FormRequest, PageRequest } from './request.js'
 import type { RenderPage } from './templates.js'
@@ -63,6 +62,8 @@ interface Browser {
   readonly req: Request
   readonly res: Response
   readonly speech: RequestSpeech
+  /** Whether our headers are on the answer. */
+  hasHeaders: boolean
 }
 
 /** Answers browsers: with our own headers, whatever a helmet() of the host has set, and with 303 wherever they are sent on. */
@@ -89,18 +90,23 @@ export class PageWriter {
     return this.#handler(where, (req, request) => {
       const csrf = checkCsrf(req, request.parameters)
       if (csrf === undefined) throw sessionMissing()
-      const form: FormRequest = { ...request, csrfToken: csrf.token }
+      const form = request.becomeForm(csrf.token)
       if (req.method !== 'POST') return methods.GET(form)
       return csrf.accepted ? methods.POST(form) : methods.refused(form)
     })
   }
 
-  #handler(where: Where, answer: (req: Request, request: PageRequest) => Promise<PageReply>): RequestHandler {
+  #handler(
+    where: Where,
+    answer: (req: Request, request: BrowserRequest) => Promise<PageReply>,
+  ): RequestHandler {
     return async (req, res, next) => {
       const speech = new RequestSpeech(this.#settings.messages, req)
-      const at: Browser = { req, res, speech }
+      const at: Browser = { req, res, speech, hasHeaders: false }
+      holdAddress(req)
+      // An authorization request is mostly answered by a redirect, which takes them along in one go.
+      if (!where.authorizes) setHeaders(at)
       try {
-        setHeaders(res)
         if (!METHODS.includes(req.method)) throw wrongMethod(METHODS)
         await this.#write(await answer(req, await this.#read(at, where)), at)
       } catch (error) {
@@ -109,21 +115,12 @@ export class PageWriter {
     }
   }
 
-  async #read({ req, res, speech }: Browser, { path }: Where): Promise<PageRequest> {
-    // A query may hold further question marks (RFC 3986 §3.4).
-    const [, query = ''] = req.originalUrl.split(/\?(.*)/s, 2)
-    const parameters = req.method === 'POST' ? await readForm(req) : Parameters.parse(query)
-    if (req.method === 'POST') speech.prefer(localesIn(parameters.get('ui_locales')))
-    return {
-      parameters,
-      id: path.endsWith('/:id') ? idIn(req) : '',
-      host: req,
-      response: res,
-      browsers: readBrowserCookies(req, this.#settings),
-      address: addressOf(req),
-      crossOrigin: isCrossOrigin(req),
-      speech,
-    }
+  async #read(at: Browser, { path }: Where): Promise<BrowserRequest> {
+    const { req, speech } = at
+    const isPosted = req.method === 'POST'
+    const parameters = isPosted ? await readForm(req) : Parameters.parse(queryOf(req))
+    if (isPosted) speech.prefer(localesIn(parameters.get('ui_locales')))
+    return new BrowserRequest(at, parameters, path, this.#settings)
   }
 
   async #write(reply: PageReply, at: Browser): Promise<void> {
@@ -132,15 +129,18 @@ export class PageWriter {
     if (res.headersSent) return
     if (reply.kind === 'page') return this.#render(reply, at)
     if (reply.browser !== undefined) setBrowserCookie(res, reply.browser, this.#settings)
-    res.writeHead(303, { Location: reply.location, 'Content-Length': 0 }).end()
+    refuseOtherOrigins(res)
+    res.writeHead(303, Object.assign({ Location: reply.location, 'Content-Length': 0 }, HEADERS)).end()
   }
 
-  async #render({ page, status, title, locals }: Page, { req, res, speech }: Browser): Promise<void> {
+  async #render({ page, status, title, locals }: Page, at: Browser): Promise<void> {
+    const { req, res, speech } = at
     const nonce = randomBytes(16).toString('base64')
     const { appName, mount, render } = this.#settings
     const texts = this.#textsIn(speech.language)
     const shown = { ...texts.resolve(locals), title: texts.of(title) }
     const all: PageLocals = { ...shown, ...texts.locals, nonce, appName, mount }
+    setHeaders(at)
     res.setHeader('Content-Language', texts.locals.lang)
     res.statusCode = status
     res.setHeader('Content-Type', 'text/html; charset=utf-8')
@@ -156,7 +156,7 @@ export class PageWriter {
   async #fail(error: unknown, where: Where, at: Browser, next: NextFunction): Promise<void> {
     const { res } = at
     if (!(error instanceof OAuthError) && !(error instanceof StoreUnavailableError)) {
-      return this.#handOver(error, where, res, next)
+      return this.#handOver(error, where, at, next)
     }
     if (res.headersSent || res.destroyed) return
     const refusal = publicError(error)
@@ -166,14 +166,17 @@ export class PageWriter {
     try {
       await this.#render(errorPage(refusal, reference, at.speech.language), at)
     } catch (cause) {
-      this.#handOver(cause, where, res, next)
+      this.#handOver(cause, where, at, next)
     }
   }
 
   /** What the host's own code threw, a page of its own included, goes to its error handler. */
-  #handOver(error: unknown, { path }: Where, res: Response, next: NextFunction): void {
+  #handOver(error: unknown, { path }: Where, at: Browser, next: NextFunction): void {
     this.#emit('server.error', { error, endpoint: path })
-    if (!res.headersSent) res.statusCode = 500
+    if (!at.res.headersSent) {
+      setHeaders(at)
+      at.res.statusCode = 500
+    }
     next(error)
   }
 
@@ -192,6 +195,12 @@ export class PageWriter {
   }
 }
 
+/** It may hold further question marks (RFC 3986 §3.4). */
+function queryOf({ originalUrl }: Request): string {
+  const mark = originalUrl.indexOf('?')
+  return mark < 0 ? '' : originalUrl.slice(mark + 1)
+}
+
 /**
  * No `form-action`: Chromium applies it to the redirect after the form, and approving would do nothing. No script, but for the one line
  * that posts an answer; no remote content, never inside a frame (RFC 9700 §4.16).
@@ -208,16 +217,27 @@ function contentSecurityPolicy(nonce?: string, posts = false): string {
   ].join('; ')
 }
 
-function setHeaders(res: Response): void {
-  res.setHeader('Cache-Control', 'no-store')
-  res.setHeader('Pragma', 'no-cache')
-  res.setHeader('X-Content-Type-Options', 'nosniff')
-  res.setHeader('X-Frame-Options', 'DENY')
-  res.setHeader('Referrer-Policy', 'no-referrer')
-  res.setHeader('Content-Security-Policy', contentSecurityPolicy())
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  Pragma: 'no-cache',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy': contentSecurityPolicy(),
   // Clients that open us in a popup keep hold of it (helmet's same-origin would cut the tie).
-  res.setHeader('Cross-Origin-Opener-Policy', 'unsafe-none')
-  // Pages are for the person in front of them, whatever a cors() of the host has said.
+  'Cross-Origin-Opener-Policy': 'unsafe-none',
+}
+
+/** Once, so that what a function of the host's says to the contrary stays. */
+function setHeaders(at: Browser): void {
+  if (at.hasHeaders) return
+  at.hasHeaders = true
+  for (const [name, value] of Object.entries(HEADERS)) at.res.setHeader(name, value)
+  refuseOtherOrigins(at.res)
+}
+
+/** Pages are for the person in front of them, whatever a cors() of the host has said. */
+function refuseOtherOrigins(res: Response): void {
   res.removeHeader('Access-Control-Allow-Origin')
   res.removeHeader('Access-Control-Allow-Credentials')
 }

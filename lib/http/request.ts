@@ -8,7 +8,7 @@ export interface MachineRequest {
   readonly parameters: Parameters
   readonly authorization: string | undefined
   /** Looks whether there is a second Authorization header. */
-  readonly repeatsAuthorization: () => boolean
+  repeatsAuthorization(): boolean
   /** Where it comes from, as Express sees it: behind a proxy that is the host's setting `trust proxy`. */
   readonly address: string
   /** The path of the endpoint, under the mount. */

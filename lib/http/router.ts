@@ -75,21 +75,32 @@ export function handlersOf(
  * An Express Router over them. Every endpoint is found by a look-up of the path as it came, so nothing in it is decoded that could
  * fail; any path that is not ours falls through to the host.
  */
-export function createRouter({ machines, pages }: Handlers, look: (req: Request) => void): Router {
-  const router = express.Router({ caseSensitive: true, strict: true })
-  router.use((req, res, next) => {
-    look(req)
-    const { path } = req
+export function createRouter(
+  { machines, pages }: Handlers,
+  look: (req: Request, path: string) => void,
+): Router {
+  const router = express.Router({ caseSensitive: true, strict: true }) as Router & { handle: RequestHandler }
+  const others = router.handle.bind(router)
+  // In place of a walk through the layers of the router: what the host has added to it comes after our endpoints, and hears nothing of them.
+  router.handle = (req, res, next) => {
+    const path = pathOf(req)
+    look(req, path)
     const machine = machines.get(path)
     if (machine !== undefined) return machine(req, res)
     const exact = pages.get(path)
     if (exact !== undefined) return exact(req, res, next)
-    if (path.endsWith('/')) return next()
+    if (path.endsWith('/')) return others(req, res, next)
     const pattern = `${path.slice(0, path.lastIndexOf('/') + 1)}:id`
     const ofOne = machines.get(pattern)
     if (ofOne !== undefined) return ofOne(req, res)
     const page = pages.get(pattern)
-    return page === undefined ? next() : page(req, res, next)
-  })
+    return page === undefined ? others(req, res, next) : page(req, res, next)
+  }
   return router
+}
+
+/** Below the mount. Express takes the URL apart where there is more to it than a path and a query. */
+function pathOf(req: Request): string {
+  const [path = ''] = req.url.split('?', 1)
+  return path.startsWith('/') && !path.includes('#') ? path : req.path
 }

@@ -1,21 +1,32 @@
 import type { IncomingMessage } from 'node:http'
-import type { Sender } from '../sender.js'
+import type { PresentedCertificate, Sender } from '../sender.js'
 import type { Settings } from '../settings.js'
 import { readCertificate } from './certificate.js'
 
-/** Reads nothing before it is asked for. */
-export function senderOf(
-  req: IncomingMessage,
-  { mtls, features }: Pick<Settings, 'mtls' | 'features'>,
-): Sender {
-  return {
-    method: req.method ?? '',
-    proof: () => (features.dpop ? joined(req.headers.dpop) : undefined),
-    certificate: () => (mtls === undefined ? undefined : readCertificate(req, mtls)),
-  }
-}
+type Wanted = Pick<Settings, 'mtls' | 'features'>
 
-/** Node joins headers of one name with a comma, and some adapters make a list of them. */
-function joined(values: string | readonly string[] | undefined): string | undefined {
-  return values === undefined ? undefined : String(values)
+/** Reads nothing before it is asked for. */
+export class HttpSender implements Sender {
+  readonly #req: IncomingMessage
+  readonly #wanted: Wanted
+
+  constructor(req: IncomingMessage, wanted: Wanted) {
+    this.#req = req
+    this.#wanted = wanted
+  }
+
+  get method(): string {
+    return this.#req.method ?? ''
+  }
+
+  proof(): string | undefined {
+    const { dpop } = this.#req.headers
+    // Node joins headers of one name with a comma, and some adapters make a list of them.
+    return dpop === undefined || !this.#wanted.features.dpop ? undefined : String(dpop)
+  }
+
+  certificate(): PresentedCertificate | undefined {
+    const { mtls } = this.#wanted
+    return mtls === undefined ? undefined : readCertificate(this.#req, mtls)
+  }
 }

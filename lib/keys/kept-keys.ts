@@ -11,6 +11,7 @@ import {
   withKeys,
 } from './key-document.js'
 import { KeyMaker } from './key-material.js'
+import { isSealed } from './sealing.js'
 
 /** The document as this process knows it. */
 interface Copy {
@@ -151,7 +152,7 @@ export class KeptKeys {
   /** What is encrypted is never taken for nothing: new keys in its place would lock out whoever trusts the old ones. */
   async #open(data: string): Promise<string> {
     const { sealer } = this.#runtime
-    if (data.startsWith('[')) return data
+    if (!isSealed(data)) return data
     if (sealer !== undefined) return sealer.open(data)
     throw new ConfigurationError(
       'secret',

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors.js'
 import type { Jwk, Lifetimes } from '../options.js'
 import { JWKS_MAX_AGE, SIGNING_ALGS } from './keys.js'
 import { publicPart } from './public-part.js'
@@ -28,10 +29,41 @@ export const COPIES_LAST = 60_000 + JWKS_MAX_AGE * 1000
 /** How long what a key signed can still be told to be ours, as an `id_token_hint`, after it has left the JWK Set. */
 const REMEMBERED = 365 * 86_400_000
 
+/**
+ * The document that a text is. One that is damaged is never taken for nothing, nor for one without the keys that cannot be read: new keys in their
+ * place would lock out whoever trusts the old ones.
+ *
+ * @throws ConfigurationError that says what is damaged.
+ */
 export function parseDocument(text: string): KeyDocument {
-  const document: unknown = JSON.parse(text)
-  if (Array.isArray(document)) return document
-  throw new SyntaxError('The signing keys in the store are not a list.')
+  const document = readDocument(text)
+  const damaged = document?.findIndex((key) => !isStoredKey(key)) ?? 0
+  if (document !== undefined && damaged < 0) return document as KeyDocument
+  const which = document === undefined ? '' : ` (number ${damaged + 1} of ${document.length})`
+  throw new ConfigurationError(
+    'store',
+    `holds signing keys that are damaged${which}`,
+    'Restore the row of oauth_keys from a backup. Where there is none, delete that row: new keys are made then, and what the old ones have signed counts no more.',
+  )
+}
+
+function readDocument(text: string): readonly unknown[] | undefined {
+  try {
+    const document: unknown = JSON.parse(text)
+    return Array.isArray(document) ? document : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isStoredKey(value: unknown): boolean {
+  const { kid, alg, jwk, ...times } = (value ?? {}) as { readonly [Name in keyof StoredKey]?: unknown }
+  const { kty, d = '' } = (jwk ?? {}) as { readonly kty?: unknown; readonly d?: unknown }
+  return (
+    [kid, kty, d].every((text) => typeof text === 'string') &&
+    SIGNING_ALGS.some((known) => known === alg) &&
+    [times.createdAt, times.knownFrom, times.signsFrom].every(Number.isSafeInteger)
+  )
 }
 
 /** The key that signs. Where a clock was set back to before all of them, it is the first one that can. */

@@ -1,5 +1,12 @@
 import type { CryptoKey, JWK } from 'jose'
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from 'jose'
+import {
+  CompactSign,
+  calculateJwkThumbprint,
+  compactVerify,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+} from 'jose'
 import type { Jwk } from '../options.js'
 import type { StoredKey } from './key-document.js'
 import { publicPart } from './public-part.js'
@@ -48,22 +55,31 @@ export class KeyMaker {
 const privateKeys = new WeakMap<Jwk, Promise<CryptoKey>>()
 const publicKeys = new WeakMap<Jwk, Promise<CryptoKey>>()
 
+/** @throws Error where its public part does not verify what it signs: nobody could use that, and nobody would know why. */
 export function privateKey(key: KeyMaterial): Promise<CryptoKey> {
-  return imported(privateKeys, key, key.jwk as JWK)
+  return remembered(privateKeys, key, async () => {
+    const imported = (await importJWK(key.jwk as JWK, key.alg)) as CryptoKey
+    const probe = new CompactSign(new Uint8Array()).setProtectedHeader({ alg: key.alg })
+    await compactVerify(await probe.sign(imported), await publicKey(key))
+    return imported
+  })
 }
 
 export function publicKey(key: KeyMaterial): Promise<CryptoKey> {
-  return imported(publicKeys, key, publicPart(key.jwk))
+  const make = async () => (await importJWK(publicPart(key.jwk), key.alg)) as CryptoKey
+  return remembered(publicKeys, key, make)
 }
 
-function imported(
+function remembered(
   known: WeakMap<Jwk, Promise<CryptoKey>>,
-  { jwk, alg }: KeyMaterial,
-  part: JWK,
+  { kid, jwk }: KeyMaterial,
+  make: () => Promise<CryptoKey>,
 ): Promise<CryptoKey> {
   let importing = known.get(jwk)
   if (importing === undefined) {
-    importing = importJWK(part, alg) as Promise<CryptoKey>
+    importing = make().catch((cause) => {
+      throw new Error(`The signing key '${kid}' is damaged.`, { cause })
+    })
     known.set(jwk, importing)
   }
   return importing

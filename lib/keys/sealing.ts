@@ -29,6 +29,11 @@ export function createSealer(secrets: readonly string[]): Sealer | undefined {
   }
 }
 
+/** Whether a text is a compact JWE whose key is not in it (RFC 7516 §3.1), whatever it was encrypted with. */
+export function isSealed(text: string): boolean {
+  return /^[\w-]+\.(?:\.[\w-]+){3}$/.test(text)
+}
+
 /** RFC 5869: the id tells nothing of the key, and neither of them of the secret. */
 function derive(secret: string, purpose: string, length: number): Buffer {
   return Buffer.from(hkdfSync(DIGEST, secret, '', `express-oauth-provider at rest: ${purpose}`, length))

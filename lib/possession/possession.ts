@@ -40,7 +40,8 @@ export class Possession {
    */
   async confirm(client: Client, { sender, endpoint }: Addressed): Promise<Confirmation | undefined> {
     const certificate = certificateConfirmation(client, sender, this.#runtime.now())
-    const jkt = await this.#keyOf({ sender, endpoint })
+    const proof = sender.proof()
+    const jkt = proof === undefined ? undefined : await this.#keyOf(proof, sender, endpoint)
     if (jkt === undefined && client.dpopBoundAccessTokens) {
       throw invalidProof(
         'The tokens of this client are bound to a key: send a DPoP proof with each token request.',
@@ -58,8 +59,9 @@ export class Possession {
    *
    * @throws OAuthError `invalid_dpop_proof` where the proof is wrong, or not of the key that is named; `use_dpop_nonce`.
    */
-  async codeKey(request: Addressed, dpopJkt: string | undefined): Promise<string | undefined> {
-    const jkt = await this.#keyOf(request)
+  async codeKey({ sender, endpoint }: Addressed, dpopJkt: string | undefined): Promise<string | undefined> {
+    const proof = sender.proof()
+    const jkt = proof === undefined ? undefined : await this.#keyOf(proof, sender, endpoint)
     if (jkt === undefined || dpopJkt === undefined || jkt === dpopJkt) return jkt ?? dpopJkt
     throw invalidProof(
       'The DPoP proof was made with another key than dpop_jkt names. Make both of one key, or leave dpop_jkt out.',
@@ -89,11 +91,9 @@ export class Possession {
     return nonce === undefined || sender.proof() === undefined ? {} : { 'DPoP-Nonce': nonce }
   }
 
-  async #keyOf({ sender, endpoint }: Addressed): Promise<string | undefined> {
-    const proof = sender.proof()
-    if (proof === undefined) return undefined
+  #keyOf(proof: string, { method }: Sender, endpoint: string): Promise<string> {
     const url = this.#runtime.settings.issuer + endpoint
-    return this.#proofs.verify(proof, { method: sender.method, url })
+    return this.#proofs.verify(proof, { method, url })
   }
 }
 

@@ -6,9 +6,10 @@ export const recordGuarantees: Guarantees = {
     const grant = await store.saveGrant(newGrant('alice', 'a'))
     const full = newRecord({ kind: 'access', grantId: grant.id, familyId: 'f', data: '{"a":["\u00e9"]}' })
     const bare = newRecord({ kind: 'request' })
-    assert.equal(await store.insert([full, bare]), true)
-    assertSame(await store.find(full.id), { ...full, alive: true })
-    assertSame(await store.find(bare.id), { ...bare, alive: true })
+    const empty = newRecord({ kind: 'access', grantId: undefined, familyId: undefined })
+    assert.equal(await store.insert([full, bare, empty]), true)
+    for (const record of [full, bare, empty])
+      assertSame(await store.find(record.id), { ...record, alive: true })
   },
 
   'A record may be of any kind, and its data are kept letter for letter.': async (store) => {

@@ -49,6 +49,7 @@ export const withdrawGuarantees: Guarantees = {
       assertSame(await store.find(record.id), { ...record, alive: true, withdrawn: ['read'] })
       const later = await recordOn(store, grant)
       assertSame((await store.find(later.id))?.withdrawn, ['read'])
+      await store.consume(later.id, { now: 1000 }, [])
       assertSame((await store.consume(later.id, { now: 1000 }, [])).record?.withdrawn, ['read'])
       assertSame(await store.findGrant('bob', 'a'), other)
       for (const one of [unrelated, free]) assertSame(await store.find(one.id), { ...one, alive: true })

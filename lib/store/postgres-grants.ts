@@ -5,10 +5,13 @@ const BEHIND = 1_000_000
 /** As `jsonb`. */
 const NOWHERE_AS_JSON = `'${JSON.stringify(NOWHERE)}'`
 
+/** What is no longer a list must not pass for what has never been there. */
+const unlessNull = (column: string) => `CASE g.${column} WHEN 'null' THEN '""' ELSE g.${column} END`
+
 /** A grant `g` as one text of JSON: it may stand beside another row, and needs nothing of the driver. */
 export const GRANT_AS_JSON = `json_build_object('id', g.id, 'user_id', g.user_id, 'client_id', g.client_id, 'access', g.access,
-         'claims', g.claims, 'created_at', g.created_at, 'last_used_at', g.last_used_at, 'last_used_from', g.last_used_from,
-         'withdrawn', g.withdrawn)::text AS grant_json`
+         'claims', ${unlessNull('claims')}, 'created_at', g.created_at, 'last_used_at', g.last_used_at, 'last_used_from', g.last_used_from,
+         'withdrawn', ${unlessNull('withdrawn')})::text AS grant_json`
 
 /** The parts of `jsonb` arrays in their order, each once, as a `Set` has them. */
 function union(first: string, second: string): string {

@@ -1,22 +1,30 @@
 import { fromJson, fromText, toJson, toText } from './postgres-text.js'
 import type { AuditEntry, Client, ClientSession, FoundRecord, Grant, StoredRecord } from './records.js'
-import { type AuditRow, type RecordRow, type SessionRow, toAuditEntry, toRecord } from './rows.js'
+import { type AuditRow, type RecordTuple, recordOf, type SessionRow, toAuditEntry } from './rows.js'
+import { areTexts } from './shapes.js'
 
 /** What a driver makes of a `bigint`: a string, a number or a BigInt, as the host has set it. */
 type Integer = string | number | bigint
 
-export interface PostgresRecordRow extends Omit<RecordRow, 'used_at' | 'grant_last_used_at' | 'alive'> {
+export interface PostgresRecordRow {
   id: string
+  kind: StoredRecord['kind']
+  hash: Buffer
+  grant_id: string | null
+  family_id: string | null
   used_at: Integer | null
-  grant_last_used_at: Integer | null
+  trace: string | null
+  data: string
   alive: Integer
+  withdrawn: string | null
+  grant_last_used_at: Integer | null
 }
 
 interface GrantJson {
   id: string
   user_id: string
   client_id: string
-  access: [string, string[]][]
+  access: unknown
   claims: string[] | null
   created_at: number
   last_used_at: number | null
@@ -51,13 +59,19 @@ export function toGrant({ grant_json }: { grant_json: string }): Grant {
   const row = fromJson(grant_json) as GrantJson
   return {
     ...{ id: row.id, userId: row.user_id, clientId: row.client_id },
-    access: Object.fromEntries(row.access),
+    access: accessOf(row.access),
     ...(row.claims !== null && { claims: row.claims }),
     createdAt: row.created_at,
     ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
     ...(row.last_used_from !== null && { lastUsedFrom: row.last_used_from }),
     ...(row.withdrawn !== null && { withdrawn: row.withdrawn }),
   }
+}
+
+/** Nothing where it is damaged, which no grant may have. */
+function accessOf(pairs: unknown): Grant['access'] {
+  const arePairs = Array.isArray(pairs) && pairs.every((pair) => Array.isArray(pair) && pair.length === 2)
+  return (arePairs ? Object.fromEntries(pairs) : undefined) as Grant['access']
 }
 
 /** Records member by member, one list for each column. */
@@ -73,15 +87,15 @@ export function recordValues(records: readonly StoredRecord[]): unknown[] {
 }
 
 export function toFoundRecord({ withdrawn, ...row }: PostgresRecordRow): FoundRecord {
-  const { id, ...members } = textsOf(row)
-  const record = toRecord(id, {
-    ...members,
-    withdrawn: null,
-    used_at: toNumber(row.used_at),
-    grant_last_used_at: toNumber(row.grant_last_used_at),
-    alive: Number(row.alive),
-  })
-  return withdrawn === null ? record : { ...record, withdrawn: fromJson(withdrawn) as string[] }
+  const { id, kind, hash, grant_id, family_id, trace, data } = textsOf(row)
+  const lastUsedAt = toNumber(row.grant_last_used_at)
+  const lineage = [grant_id, family_id] as const
+  const use = [toNumber(row.used_at), trace] as const
+  const tuple: RecordTuple = [kind, hash, ...lineage, ...use, data, Number(row.alive), null, lastUsedAt]
+  const record = recordOf(id, tuple)
+  if (withdrawn === null) return record
+  const gone = fromJson(withdrawn)
+  return areTexts(gone) ? { ...record, withdrawn: gone } : { ...record, alive: false }
 }
 
 export function toSession(row: { [Name in keyof SessionRow]: string }): ClientSession {

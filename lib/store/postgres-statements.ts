@@ -3,7 +3,8 @@ import { GRANT_AS_JSON, saveGrant } from './postgres-grants.js'
 
 /** How a record is found: what it hangs on says whether it lives. */
 const RECORD = `r.kind, r.hash, r.grant_id, r.family_id, r.used_at, r.trace, r.data,
-         CASE WHEN (r.grant_id IS NULL OR g.id IS NOT NULL) AND v.family_id IS NULL THEN 1 ELSE 0 END AS alive,
+         CASE WHEN (r.grant_id IS NULL OR g.id IS NOT NULL) AND v.family_id IS NULL
+           AND coalesce(jsonb_typeof(g.withdrawn), 'array') = 'array' THEN 1 ELSE 0 END AS alive,
          g.withdrawn::text AS withdrawn, g.last_used_at AS grant_last_used_at`
 
 const MEMBERS_OF_RECORDS =
@@ -29,7 +30,7 @@ function consume(schema: string, withGrant: boolean): string {
     : 's.grant_id'
   return `WITH met AS MATERIALIZED (${recordWhere(schema, 'r.id = $7')} FOR UPDATE OF r),
        used AS (UPDATE ${schema}oauth_records AS r SET used_at = $8::bigint, trace = $9 FROM met
-         WHERE r.id = met.id AND r.used_at IS NULL AND met.used_at IS NULL AND met.alive = 1 RETURNING r.id)
+         WHERE r.id = met.id AND r.id = $7 AND r.used_at IS NULL AND met.used_at IS NULL AND met.alive = 1 RETURNING r.id)
        ${withGrant ? saved : ''},
        added AS (INSERT INTO ${schema}oauth_records (id, kind, hash, grant_id, family_id, data)
          SELECT s.id, s.kind, s.hash, ${grantId}, s.family_id, s.data FROM used, ${MEMBERS_OF_RECORDS})
@@ -53,7 +54,7 @@ function purge(schema: string): string {
        clients AS (DELETE FROM ${schema}oauth_clients AS c USING old_clients AS o WHERE c.id = o.id),
        old_grants AS MATERIALIZED (${lockedGrants(schema, 'client_id IN (SELECT id FROM old_clients)')}),
        grants AS (DELETE FROM ${schema}oauth_grants AS g USING old_grants AS o WHERE g.id = o.id)
-       DELETE FROM ${schema}oauth_records AS r USING old_records AS o WHERE r.id = o.id`
+       DELETE FROM ${schema}oauth_records AS r USING old_records AS o WHERE r.id = o.id AND r.id < $2`
 }
 
 /** Rows that more than one caller may delete are locked in one order first, so that none waits for one who waits for it. */

@@ -14,6 +14,7 @@ import type {
   StoredKeys,
   StoredRecord,
 } from './records.js'
+import { readJson } from './rows.js'
 import type {
   AuditFilter,
   ClientFilter,
@@ -59,7 +60,7 @@ export class PostgresTables implements Store {
 
   async findClient(id: string): Promise<Client | undefined> {
     const [row] = await this.#pool.read(this.#statements.findClient, [toText(id)])
-    return row && JSON.parse(row.data)
+    return row && readJson(row.data)
   }
 
   async saveClient(client: Client): Promise<boolean> {
@@ -73,7 +74,7 @@ export class PostgresTables implements Store {
 
   async listClients(filter: ClientFilter = {}): Promise<Client[]> {
     const listed = await this.#pool.read(listClients(this.#prefix, filter))
-    return listed.map(({ data }) => JSON.parse(data))
+    return listed.map(({ data }) => readJson(data))
   }
 
   async findGrant(userId: string, clientId: string): Promise<Grant | undefined> {
@@ -141,14 +142,10 @@ export class PostgresTables implements Store {
       ? this.#pool.write(consumeWithGrant, [...values, ...rows.grantValues(grant)])
       : this.#pool.write(consume, values))
     const [row] = met
-    if (row === undefined) return { won: false, record: undefined }
+    if (row === undefined) return { won: false }
     const { won, grant_json, ...members } = row
-    const record = rows.toFoundRecord(members)
-    return {
-      won: Number(won) === 1,
-      record,
-      ...(grant_json !== null && { grant: rows.toGrant({ grant_json }) }),
-    }
+    if (Number(won) === 0) return { won: false, record: rows.toFoundRecord(members) }
+    return { won: true, ...(grant_json !== null && { grant: rows.toGrant({ grant_json }) }) }
   }
 
   amend(id: string, known: string, data: string): Promise<boolean> {

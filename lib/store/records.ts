@@ -189,10 +189,10 @@ export interface StoredRecord {
   readonly kind: RecordKind
   /** SHA-256 of the whole that is presented: the handle, or the access token where that is a JWT. Where there is none, of what the record is about. */
   readonly hash: Uint8Array
-  /** The grant that it hangs on. */
-  readonly grantId?: string
+  /** The grant that it hangs on. Undefined, as a value or because it is not there: none. */
+  readonly grantId?: string | undefined
   /** What ends together: the id of the authorization code or device code that all of it descends from, or of the access token that stands alone. */
-  readonly familyId?: string
+  readonly familyId?: string | undefined
   /** Whatever belongs to it, as JSON. */
   readonly data: string
 }
@@ -200,13 +200,13 @@ export interface StoredRecord {
 /** A record as it lies in the store. */
 export interface FoundRecord extends StoredRecord {
   /** When it was consumed, in milliseconds; undefined while it has not been. */
-  readonly usedAt?: number
+  readonly usedAt?: number | undefined
   /** What its consumer noted in order to give the same answer again. */
-  readonly trace?: string
+  readonly trace?: string | undefined
   /** False once its grant is gone or its family has been revoked. Always true for what hangs on neither. */
   readonly alive: boolean
   /** Scopes that have been withdrawn from its grant. */
-  readonly withdrawn?: readonly string[]
+  readonly withdrawn?: readonly string[] | undefined
   /** The `lastUsedAt` of its grant. */
-  readonly grantLastUsedAt?: number
+  readonly grantLastUsedAt?: number | undefined
 }

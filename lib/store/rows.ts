@@ -1,4 +1,5 @@
 import type { AuditEntry, Client, ClientSession, FoundRecord, Grant, StoredRecord } from './records.js'
+import { areTexts, isObject } from './shapes.js'
 
 export interface ClientRow {
   data: string
@@ -28,24 +29,34 @@ export interface AuditRow {
   details: string | null
 }
 
-export interface RecordRow {
-  kind: StoredRecord['kind']
-  hash: Buffer
-  grant_id: string | null
-  family_id: string | null
-  used_at: number | null
-  trace: string | null
-  data: string
-  alive: number
-  withdrawn: string | null
-  grant_last_used_at: number | null
-}
+/** A record with what says whether it lives, in the order of its query. */
+export type RecordTuple = readonly [
+  kind: StoredRecord['kind'],
+  hash: Buffer,
+  grant_id: string | null,
+  family_id: string | null,
+  used_at: number | null,
+  trace: string | null,
+  data: string,
+  alive: number,
+  withdrawn: string | null,
+  grant_last_used_at: number | null,
+]
 
 export interface SessionRow {
   session: string
   client_id: string
   user_id: string
   expires_at: number
+}
+
+/** What a column of JSON says. Where it is damaged, its text as it is: that has no shape which anything here may have. */
+export function readJson<Content>(text: string): Content {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text as Content
+  }
 }
 
 export function fromClient(client: Client) {
@@ -69,28 +80,34 @@ export function toGrant(row: GrantRow): Grant {
     id: row.id,
     userId: row.user_id,
     clientId: row.client_id,
-    access: JSON.parse(row.access),
-    ...(row.claims !== null && { claims: JSON.parse(row.claims) }),
+    access: readJson(row.access),
+    ...(row.claims !== null && { claims: readJson(row.claims) }),
     createdAt: row.created_at,
     ...(row.last_used_at !== null && { lastUsedAt: row.last_used_at }),
     ...(row.last_used_from !== null && { lastUsedFrom: row.last_used_from }),
-    ...(row.withdrawn !== null && { withdrawn: JSON.parse(row.withdrawn) }),
+    ...(row.withdrawn !== null && { withdrawn: readJson(row.withdrawn) }),
   }
 }
 
-export function toRecord(id: string, row: RecordRow): FoundRecord {
+/** Each member is always there, and none comes by a spread: objects that are made alike are made and used fastest. */
+export function recordOf(
+  id: string,
+  [kind, hash, grantId, familyId, usedAt, trace, data, alive, withdrawn, grantLastUsedAt]: RecordTuple,
+): FoundRecord {
+  const gone = withdrawn === null ? undefined : readJson(withdrawn)
   return {
     id,
-    kind: row.kind,
-    hash: row.hash,
-    data: row.data,
-    alive: row.alive === 1,
-    ...(row.grant_id !== null && { grantId: row.grant_id }),
-    ...(row.family_id !== null && { familyId: row.family_id }),
-    ...(row.used_at !== null && { usedAt: row.used_at }),
-    ...(row.trace !== null && { trace: row.trace }),
-    ...(row.withdrawn !== null && { withdrawn: JSON.parse(row.withdrawn) }),
-    ...(row.grant_last_used_at !== null && { grantLastUsedAt: row.grant_last_used_at }),
+    kind,
+    hash,
+    data,
+    // What has been withdrawn is not guessed: where that cannot be read, all that hangs on the grant is dead.
+    alive: alive === 1 && (gone === undefined || areTexts(gone)),
+    grantId: grantId ?? undefined,
+    familyId: familyId ?? undefined,
+    usedAt: usedAt ?? undefined,
+    trace: trace ?? undefined,
+    withdrawn: areTexts(gone) ? gone : undefined,
+    grantLastUsedAt: grantLastUsedAt ?? undefined,
   }
 }
 
@@ -98,7 +115,9 @@ export function toSession(row: SessionRow): ClientSession {
   return { session: row.session, clientId: row.client_id, userId: row.user_id, expiresAt: row.expires_at }
 }
 
+/** Without its details where they are damaged: that something has happened is still told. */
 export function toAuditEntry(row: AuditRow): AuditEntry {
+  const details = row.details === null ? undefined : readJson(row.details)
   return {
     ...{ id: row.id, at: row.at, event: row.event },
     ...(row.client_id !== null && { clientId: row.client_id }),
@@ -106,7 +125,7 @@ export function toAuditEntry(row: AuditRow): AuditEntry {
     ...(row.grant_id !== null && { grantId: row.grant_id }),
     ...(row.by !== null && { by: row.by }),
     ...(row.address !== null && { address: row.address }),
-    ...(row.details !== null && { details: JSON.parse(row.details) }),
+    ...(isObject(details) && { details }),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3'
 import type { Client } from './records.js'
-import type { ClientRow } from './rows.js'
+import { type ClientRow, readJson } from './rows.js'
 import { NEWEST, type Statements } from './statements.js'
 import type { ClientFilter } from './store.js'
 
@@ -9,7 +9,7 @@ export function listClients(statements: Statements, filter: ClientFilter): Clien
   const { createdAt, id } = filter.after ?? (newestFirst ? NEWEST : { createdAt: -1, id: '' })
   const named = { ownerId: ownerId ?? null, fingerprint: fingerprint ?? null, matching: matching ?? null }
   const rows = queryFor(statements, filter).all({ ...named, createdAt, id, limit: limit ?? -1 })
-  return (rows as ClientRow[]).map(({ data }) => JSON.parse(data))
+  return (rows as ClientRow[]).map(({ data }) => readJson(data))
 }
 
 function queryFor(statements: Statements, { ownerId, fingerprint, newestFirst }: ClientFilter): Statement {

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { mergeGrants } from './merge-grants.js'
 import { migrate } from './migrations.js'
+import { ReadQueue } from './read-queue.js'
 import type {
   AuditEntry,
   Client,
@@ -15,10 +16,11 @@ import {
   fromClient,
   fromGrant,
   type GrantRow,
-  type RecordRow,
+  type RecordTuple,
+  readJson,
+  recordOf,
   type SessionRow,
   toGrant,
-  toRecord,
   toSession,
 } from './rows.js'
 import { emptyLog, overwriting } from './secure-delete.js'
@@ -36,7 +38,7 @@ import type {
   WithdrawalFilter,
 } from './store.js'
 import { timeKey } from './time-key.js'
-import { unavailable, WriteQueue } from './write-queue.js'
+import { WriteQueue } from './write-queue.js'
 
 export interface SqliteStoreOptions {
   /** Whether closing the store closes the database. */
@@ -51,6 +53,7 @@ export interface SqliteStoreOptions {
 export class SqliteStore implements Store {
   readonly #db: Database
   readonly #own: boolean
+  readonly #reads = new ReadQueue()
   readonly #writes: WriteQueue
   readonly #statements: Statements
 
@@ -60,12 +63,15 @@ export class SqliteStore implements Store {
     this.#own = own
     this.#statements = prepareStatements(db)
     // Every commit also deletes twice as many expired rows as it can have added, so tables stay as large as what is alive.
-    this.#writes = new WriteQueue(db, (writes) => this.#purge(now(), writes * 4), longestWait)
+    const afterEach = (writes: number) => this.#purge(now(), writes * 4)
+    this.#writes = new WriteQueue(db, { afterEach, isReading: () => this.#reads.isAsked, longestWait })
   }
 
-  findClient(id: string): Client | undefined {
-    const row = read(() => this.#statements.findClient.get(id)) as ClientRow | undefined
-    return row && JSON.parse(row.data)
+  findClient(id: string): Promise<Client | undefined> {
+    return this.#reads.run(() => {
+      const row = this.#statements.findClient.get(id) as ClientRow | undefined
+      return row && readJson(row.data)
+    })
   }
 
   saveClient(client: Client): Promise<boolean> {
@@ -78,13 +84,12 @@ export class SqliteStore implements Store {
     return this.#writes.run(() => deleteClient(this.#statements, id))
   }
 
-  listClients(filter: ClientFilter = {}): Client[] {
-    return read(() => listClients(this.#statements, filter))
+  listClients(filter: ClientFilter = {}): Promise<Client[]> {
+    return this.#reads.run(() => listClients(this.#statements, filter))
   }
 
-  findGrant(userId: string, clientId: string): Grant | undefined {
-    const row = read(() => this.#statements.findGrant.get(userId, clientId)) as GrantRow | undefined
-    return row && toGrant(row)
+  findGrant(userId: string, clientId: string): Promise<Grant | undefined> {
+    return this.#reads.run(() => this.#findGrant(userId, clientId))
   }
 
   saveGrant(grant: Grant): Promise<Grant> {
@@ -97,8 +102,8 @@ export class SqliteStore implements Store {
     })
   }
 
-  listGrants(filter: GrantFilter): Grant[] {
-    return read(() => listGrants(this.#statements, filter))
+  listGrants(filter: GrantFilter): Promise<Grant[]> {
+    return this.#reads.run(() => listGrants(this.#statements, filter))
   }
 
   revokeGrant(id: string, userId?: string): Promise<Grant | undefined> {
@@ -122,15 +127,15 @@ export class SqliteStore implements Store {
 
   insert(records: readonly StoredRecord[]): Promise<boolean> {
     return this.#writes.run(() => {
-      if (records.some((record) => this.#statements.findRecord.get(record.id) !== undefined)) return false
-      for (const record of records) this.#insert(record)
-      return true
+      const taken = records.findIndex((record) => !this.#insert(record))
+      if (taken < 0) return true
+      for (const record of records.slice(0, taken)) this.#statements.deleteRecord.run(record.id)
+      return false
     })
   }
 
-  find(id: string): FoundRecord | undefined {
-    const row = read(() => this.#statements.findRecord.get(id)) as RecordRow | undefined
-    return row && toRecord(id, row)
+  find(id: string): Promise<FoundRecord | undefined> {
+    return this.#reads.run(() => this.#find(id))
   }
 
   consume(
@@ -139,15 +144,15 @@ export class SqliteStore implements Store {
     successors: readonly StoredRecord[],
   ): Promise<Consumed> {
     return this.#writes.run(() => {
-      const record = this.find(id)
-      if (record === undefined || !record.alive || record.usedAt !== undefined) return { won: false, record }
-      this.#statements.useRecord.run(now, trace ?? null, id)
+      if (this.#statements.useRecord.run(now, trace ?? null, id).changes === 0)
+        return { won: false, record: this.#find(id) }
       const saved = grant && this.#saveGrant(grant)
       for (const successor of successors) {
         const hangsOnIt = saved !== undefined && successor.grantId === grant?.id
-        this.#insert(hangsOnIt ? { ...successor, grantId: saved.id } : successor)
+        if (!this.#insert(hangsOnIt ? { ...successor, grantId: saved.id } : successor))
+          throw new Error('The id of a successor is taken.')
       }
-      return { won: true, record, ...(saved && { grant: saved }) }
+      return { won: true, ...(saved && { grant: saved }) }
     })
   }
 
@@ -161,8 +166,8 @@ export class SqliteStore implements Store {
     })
   }
 
-  findKeys(): StoredKeys | undefined {
-    return read(() => this.#statements.findKeys.get()) as StoredKeys | undefined
+  findKeys(): Promise<StoredKeys | undefined> {
+    return this.#reads.run(() => this.#statements.findKeys.get() as StoredKeys | undefined)
   }
 
   async saveKeys({ revision, data }: StoredKeys): Promise<boolean> {
@@ -180,8 +185,8 @@ export class SqliteStore implements Store {
     })
   }
 
-  hasSession(session: string, clientId: string): boolean {
-    return read(() => this.#statements.hasSession.get(session, clientId)) !== undefined
+  hasSession(session: string, clientId: string): Promise<boolean> {
+    return this.#reads.run(() => this.#statements.hasSession.get(session, clientId) !== undefined)
   }
 
   endSessions(filter: { readonly session: string } | { readonly userId: string }): Promise<ClientSession[]> {
@@ -197,8 +202,8 @@ export class SqliteStore implements Store {
     return this.#writes.run(() => appendAudit(this.#statements, entries, before))
   }
 
-  listAudit(filter: AuditFilter): AuditEntry[] {
-    return read(() => listAudit(this.#statements, filter))
+  listAudit(filter: AuditFilter): Promise<AuditEntry[]> {
+    return this.#reads.run(() => listAudit(this.#statements, filter))
   }
 
   purge(now: number, limit: number): Promise<number> {
@@ -207,25 +212,31 @@ export class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.#writes.close()
+    this.#reads.flush()
     if (this.#own) this.#db.close()
   }
 
+  #find(id: string): FoundRecord | undefined {
+    const row = this.#statements.findRecord.get(id) as RecordTuple | undefined
+    return row && recordOf(id, row)
+  }
+
+  #findGrant(userId: string, clientId: string): Grant | undefined {
+    const row = this.#statements.findGrant.get(userId, clientId) as GrantRow | undefined
+    return row && toGrant(row)
+  }
+
   #saveGrant(grant: Grant): Grant {
-    const known = this.findGrant(grant.userId, grant.clientId)
+    const known = this.#findGrant(grant.userId, grant.clientId)
     const saved = known ? mergeGrants(known, grant) : grant
     this.#statements.saveGrant.run(fromGrant(saved))
     return saved
   }
 
-  #insert(record: StoredRecord): void {
-    this.#statements.insertRecord.run(
-      record.id,
-      record.kind,
-      record.hash,
-      record.grantId ?? null,
-      record.familyId ?? null,
-      record.data,
-    )
+  /** False where its id is taken. */
+  #insert({ id, kind, hash, grantId, familyId, data }: StoredRecord): boolean {
+    const { insertRecord } = this.#statements
+    return insertRecord.run(id, kind, hash, grantId ?? null, familyId ?? null, data).changes > 0
   }
 
   #purge(now: number, limit: number): number {
@@ -235,13 +246,5 @@ export class SqliteStore implements Store {
     this.#statements.purgeSessions.run(now, limit)
     purgeClients(this.#statements, now, limit)
     return this.#statements.purgeRecords.run(timeKey(now), limit).changes
-  }
-}
-
-function read<T>(query: () => T): T {
-  try {
-    return query()
-  } catch (error) {
-    throw unavailable(error)
   }
 }

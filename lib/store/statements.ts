@@ -70,8 +70,10 @@ const SQL = {
   deleteGrantsOfUser: 'DELETE FROM oauth_grants WHERE user_id = ?',
   deleteGrantsOfClient: 'DELETE FROM oauth_grants WHERE client_id = ?',
 
-  insertRecord:
-    'INSERT INTO oauth_records (id, kind, hash, grant_id, family_id, data) VALUES (?, ?, ?, ?, ?, ?)',
+  insertRecord: `INSERT INTO oauth_records (id, kind, hash, grant_id, family_id, data) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO NOTHING`,
+  deleteRecord: 'DELETE FROM oauth_records WHERE id = ?',
+  // In the order of `RecordTuple`.
   findRecord: `SELECT r.kind, r.hash, r.grant_id, r.family_id, r.used_at, r.trace, r.data,
               (r.grant_id IS NULL OR g.id IS NOT NULL) AND v.family_id IS NULL AS alive,
               g.withdrawn, g.last_used_at AS grant_last_used_at
@@ -79,7 +81,11 @@ const SQL = {
        LEFT JOIN oauth_grants g ON g.id = r.grant_id
        LEFT JOIN oauth_revocations v ON v.family_id = r.family_id
        WHERE r.id = ?`,
-  useRecord: 'UPDATE oauth_records SET used_at = ?, trace = ? WHERE id = ?',
+  useRecord: `UPDATE oauth_records AS r SET used_at = ?, trace = ?
+       WHERE r.id = ? AND r.used_at IS NULL
+         AND (r.grant_id IS NULL OR EXISTS (SELECT 1 FROM oauth_grants AS g WHERE g.id = r.grant_id
+             AND (g.withdrawn IS NULL OR (json_valid(g.withdrawn) AND json_type(g.withdrawn) = 'array'))))
+         AND NOT EXISTS (SELECT 1 FROM oauth_revocations AS v WHERE v.family_id = r.family_id)`,
   amendRecord: 'UPDATE oauth_records SET data = ? WHERE id = ? AND data = ? AND used_at IS NULL',
   revokeFamily: `INSERT INTO oauth_revocations (family_id, expires_at) VALUES (?, ?)
        ON CONFLICT (family_id) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)`,
@@ -123,5 +129,8 @@ export type Statements = Readonly<Record<keyof typeof SQL, Statement>>
 export function prepareStatements(db: Database): Statements {
   // On a connection of the host's, integers may be set to come as BigInt.
   const prepared = Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql).safeIntegers(false)])
-  return Object.fromEntries(prepared)
+  const statements: Statements = Object.fromEntries(prepared)
+  // The one that is asked most often; its rows come as lists, which are made in half the time.
+  statements.findRecord.raw()
+  return statements
 }

@@ -75,8 +75,8 @@ export interface Consumption {
 export interface Consumed {
   /** True for the one caller who consumed it. */
   readonly won: boolean
-  /** The record as this caller met it: unused for the winner, used for everybody else. Undefined where there is none. */
-  readonly record: FoundRecord | undefined
+  /** For everybody else: the record as they met it. Undefined where there is none. */
+  readonly record?: FoundRecord | undefined
   /** For the winner who brought a grant: what it has become. */
   readonly grant?: Grant
 }
@@ -173,4 +173,10 @@ export interface Store {
   purge(now: number, limit: number): Awaitable<number>
   /** Finishes what was begun and lets go of everything that the store itself opened. */
   close(): Awaitable<void>
+}
+
+/** A store whose clients and grants have been looked at: what is damaged counts as if it were not there. */
+export interface CheckedStore extends Store {
+  /** Whether this client was undefined because its row is damaged, when it was last asked for. Its id is taken, and what it was not allowed is not known. */
+  isUnreadable(clientId: string): boolean
 }

@@ -6,34 +6,45 @@ const LONGEST_WAIT = 5000
 /** How long it stays away between two tries, so that the event loop goes on meanwhile. */
 const RETRY_AFTER = 10
 
+interface Around {
+  /** Runs in the transaction, with the number of its writes. */
+  readonly afterEach: (writes: number) => void
+  /** Whether something is being read that will mostly be followed by a write. */
+  readonly isReading: () => boolean
+  /** Milliseconds. */
+  readonly longestWait?: number | undefined
+}
+
 interface Write {
   readonly perform: () => unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
-  /** Of `performance.now()`. */
-  readonly since: number
+  /** Of `performance.now()`, once it has had to wait. */
+  since?: number
 }
 
 /**
  * Commits the writes of one event-loop turn together, and answers each after that commit: a rotation costs one fsync alone, and a
- * fraction of one under load. A write that fails takes none of its neighbours along. While another process, or a transaction of
+ * fraction of one under load: what is being read in that turn is waited for once, so that the writes which follow share the commit. A write that fails takes none of its neighbours along. While another process, or a transaction of
  * the host on the same connection, is in the way, writes wait outside the event loop.
  */
 export class WriteQueue {
   readonly #db: Database
-  readonly #afterEach: (writes: number) => void
+  readonly #afterEach: Around['afterEach']
+  readonly #isReading: Around['isReading']
   readonly #longestWait: number
   readonly #begin
   readonly #commit
   readonly #rollback
   #waiting: Write[] = []
   #timer: NodeJS.Immediate | NodeJS.Timeout | undefined
+  #hasWaited = false
   #closed = false
 
-  /** `afterEach` runs in the transaction, with the number of its writes. */
-  constructor(db: Database, afterEach: (writes: number) => void, longestWait = LONGEST_WAIT) {
+  constructor(db: Database, { afterEach, isReading, longestWait = LONGEST_WAIT }: Around) {
     this.#db = db
     this.#afterEach = afterEach
+    this.#isReading = isReading
     this.#longestWait = longestWait
     this.#begin = db.prepare('BEGIN IMMEDIATE')
     this.#commit = db.prepare('COMMIT')
@@ -44,8 +55,7 @@ export class WriteQueue {
   run<T>(perform: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreUnavailableError('The store has been closed.'))
     return new Promise<T>((resolve, reject) => {
-      const since = performance.now()
-      this.#waiting.push({ perform, resolve: resolve as (value: unknown) => void, reject, since })
+      this.#waiting.push({ perform, resolve: resolve as (value: unknown) => void, reject })
       this.#timer ??= setImmediate(() => this.#flush())
     })
   }
@@ -58,7 +68,9 @@ export class WriteQueue {
   }
 
   #flush(): void {
-    this.#timer = undefined
+    this.#hasWaited = !this.#hasWaited && this.#isReading()
+    this.#timer = this.#hasWaited ? setImmediate(() => this.#flush()) : undefined
+    if (this.#hasWaited) return
     const writes = this.#waiting
     this.#waiting = []
     this.#settle(writes)
@@ -80,7 +92,7 @@ export class WriteQueue {
       const values = writes.map((write) => write.perform())
       this.#afterEach(writes.length)
       this.#commit.run()
-      for (const [index, write] of writes.entries()) write.resolve(values[index])
+      for (let index = 0; index < writes.length; index++) writes[index]?.resolve(values[index])
       return undefined
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run()
@@ -91,6 +103,7 @@ export class WriteQueue {
   #wait(writes: readonly Write[], cause: unknown): void {
     const now = performance.now()
     for (const write of writes) {
+      write.since ??= now
       if (now - write.since < this.#longestWait) this.#waiting.push(write)
       else write.reject(unavailable(cause))
     }

@@ -14,18 +14,18 @@ export interface CodeData {
   readonly clientId: string
   readonly userId: string
   readonly redirectUri: string
-  readonly redirectUriLeftOut?: boolean
+  readonly redirectUriLeftOut?: boolean | undefined
   readonly scopes: readonly string[]
   readonly resources: readonly string[]
-  readonly codeChallenge?: string
-  readonly nonce?: string
+  readonly codeChallenge?: string | undefined
+  readonly nonce?: string | undefined
   /** Only with proofs of this key it can be redeemed (RFC 9449 §10). */
-  readonly dpopJkt?: string
-  readonly authorizationDetails?: readonly AuthorizationDetail[]
-  readonly claims?: ClaimsRequest
+  readonly dpopJkt?: string | undefined
+  readonly authorizationDetails?: readonly AuthorizationDetail[] | undefined
+  readonly claims?: ClaimsRequest | undefined
   readonly authentication: Authentication
   /** Whether the client is told when the login ends, so that the code ends with it. */
-  readonly endsWithLogin?: boolean
+  readonly endsWithLogin?: boolean | undefined
   /** When the user approved, in milliseconds. */
   readonly approvedAt: number
   /** How often it was presented with a verifier that does not match. */

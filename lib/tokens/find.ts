@@ -7,7 +7,7 @@ import { contentOf, type ReadRecord } from './record-content.js'
 type RecordOf<Kind extends RecordKind> = ReadRecord & { readonly kind: Kind }
 
 /** The record of a presented handle, if it is one of this kind and can be read; used, dead and expired ones included. */
-export async function findByHandle<Kind extends RecordKind>(
+export function findByHandle<Kind extends RecordKind>(
   store: Store,
   kind: Kind,
   value: string,
@@ -17,10 +17,7 @@ export async function findByHandle<Kind extends RecordKind>(
 }
 
 /** The record of an access or refresh token, whichever it is; used, dead and expired ones included. */
-export async function findToken(
-  store: Store,
-  value: string,
-): Promise<RecordOf<'access' | 'refresh'> | undefined> {
+export function findToken(store: Store, value: string): Promise<RecordOf<'access' | 'refresh'> | undefined> {
   return findAmong(store, ['access', 'refresh'], readHandle(value) ?? readJwtHandle(value))
 }
 

@@ -1,15 +1,9 @@
 import type { FoundRecord, RecordKind } from '../store/records.js'
+import { areTexts, type Check, isFlag, isObject, isText, isTime } from '../store/shapes.js'
 
-type Check = (value: unknown) => boolean
-
-const isText: Check = (value) => typeof value === 'string'
 const isNumber: Check = (value) => Number.isFinite(value)
-/** Milliseconds with which an id can begin. */
-const isTime: Check = (value) => Number.isInteger(value) && 0 <= Number(value) && Number(value) < 2 ** 48
 /** BASE64URL(SHA256(verifier)) (RFC 7636 §4.2). */
 const isChallenge: Check = (value) => typeof value === 'string' && /^[\w-]{43}$/.test(value)
-const isFlag: Check = (value) => typeof value === 'boolean'
-const areTexts: Check = (value) => Array.isArray(value) && value.every(isText)
 const maybe =
   (check: Check): Check =>
   (value) =>
@@ -94,6 +88,7 @@ const SHAPES: Partial<Record<RecordKind, Check>> = {
 /** Whether it stands for what a user has granted, and cannot be without that. */
 function isGranted({ kind }: FoundRecord, content: unknown): boolean {
   if (kind === 'decision') return isObject(content) && 'approval' in (content as object)
+  if (kind === 'access') return (content as { userId?: string }).userId !== undefined
   return kind === 'code' || kind === 'refresh'
 }
 
@@ -143,8 +138,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -19,11 +19,11 @@ export interface RefreshTokenData {
   readonly resources: readonly string[]
   /** When the user approved, in milliseconds: no rotation extends the total lifetime that began then. */
   readonly approvedAt: number
-  readonly claims?: ClaimsRequest
+  readonly claims?: ClaimsRequest | undefined
   readonly authentication: Authentication
-  readonly authorizationDetails?: readonly AuthorizationDetail[]
+  readonly authorizationDetails?: readonly AuthorizationDetail[] | undefined
   /** What the tokens of a public client are bound to: nothing else proves who presents this one (RFC 9449 §5, RFC 8705 §4). */
-  readonly confirmation?: Confirmation
+  readonly confirmation?: Confirmation | undefined
 }
 
 export function refreshTokenRecord(
@@ -31,7 +31,14 @@ export function refreshTokenRecord(
   lineage: GrantedLineage,
   data: RefreshTokenData,
 ): StoredRecord {
-  return { id: handle.id, kind: 'refresh', hash: handle.hash, ...lineage, data: JSON.stringify(data) }
+  return {
+    id: handle.id,
+    kind: 'refresh',
+    hash: handle.hash,
+    grantId: lineage.grantId,
+    familyId: lineage.familyId,
+    data: JSON.stringify(data),
+  }
 }
 
 export function refreshTokenData(record: FoundRecord): RefreshTokenData {
@@ -65,8 +72,20 @@ export function newRotation(
   use: Omit<Rotation, 'access' | 'refresh'>,
   expires: RotationTrace['expires'],
 ): Rotation & { readonly trace: string } {
-  const trace: RotationTrace = { seed: newSeed(), ...use, expires }
-  return { ...derive(refreshToken, trace), ...use, trace: JSON.stringify(trace) }
+  const seed = newSeed()
+  const { scopes, audience, signing, confirmation, authorizationDetails } = use
+  const trace: RotationTrace = {
+    seed,
+    scopes,
+    audience,
+    signing,
+    confirmation,
+    authorizationDetails,
+    expires,
+  }
+  const { access, refresh } = derive(refreshToken, trace)
+  const kept = JSON.stringify(trace)
+  return { access, refresh, scopes, audience, signing, confirmation, authorizationDetails, trace: kept }
 }
 
 interface RotationTrace extends Omit<Rotation, 'access' | 'refresh'> {

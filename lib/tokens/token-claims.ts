@@ -1,4 +1,3 @@
-import { optional } from '../optional.js'
 import type { Settings } from '../settings.js'
 import type { Client } from '../store/records.js'
 import type { AccessTokenData } from './access-token.js'
@@ -6,6 +5,7 @@ import { authenticationClaims } from './authentication.js'
 import { expiryOf } from './handle.js'
 import { subjectOf } from './subject.js'
 
+/** As they go into JSON: what is undefined is not there. */
 export type TokenClaims = Readonly<Record<string, unknown>>
 
 type TokenData = Pick<
@@ -22,10 +22,10 @@ export function tokenClaims(settings: Settings, client: Client, id: string, data
     exp: Math.floor(expiryOf(id) / 1000),
     client_id: client.id,
     // RFC 6749 §3.3 knows no empty scope.
-    ...(data.scopes.length > 0 && { scope: data.scopes.join(' ') }),
-    ...authenticationClaims(data.authentication ?? {}),
-    ...optional('cnf', data.confirmation),
-    ...optional('authorization_details', data.authorizationDetails),
+    scope: data.scopes.length > 0 ? data.scopes.join(' ') : undefined,
+    ...(data.authentication && authenticationClaims(data.authentication)),
+    cnf: data.confirmation,
+    authorization_details: data.authorizationDetails,
   }
 }
 
@@ -38,10 +38,10 @@ export function accessTokenClaims(
 ): TokenClaims {
   const [only, ...others] = data.audience
   return {
-    ...tokenClaims(settings, client, id, data),
     aud: others.length === 0 ? only : data.audience,
     iat: Math.floor(data.issuedAt / 1000),
     jti: id,
-    ...optional('act', data.actor),
+    act: data.actor,
+    ...tokenClaims(settings, client, id, data),
   }
 }

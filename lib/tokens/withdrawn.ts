@@ -4,7 +4,7 @@ import type { FoundRecord } from '../store/records.js'
 /** What was granted, as a record keeps it. */
 interface Kept {
   readonly scopes: readonly string[]
-  readonly claims?: readonly string[] | ClaimsRequest
+  readonly claims?: readonly string[] | ClaimsRequest | undefined
 }
 
 /**
@@ -23,7 +23,7 @@ export function withoutWithdrawn<Data extends Kept>({ withdrawn }: FoundRecord, 
 /** Whether everything that a token was for has been withdrawn: then it does not even say any more who its user is. */
 export function isEmptied(
   { withdrawn }: FoundRecord,
-  { scopes, authorizationDetails }: Kept & { readonly authorizationDetails?: readonly unknown[] },
+  { scopes, authorizationDetails }: Kept & { readonly authorizationDetails?: readonly unknown[] | undefined },
 ): boolean {
   return withdrawn !== undefined && scopes.length === 0 && authorizationDetails === undefined
 }

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import Database from 'better-sqlite3'
 import type { AuditEntry } from '../../lib/store/records.js'
 import { pkjKey } from '../support/clients.js'
 import { type CommandLine, commandLine } from '../support/command-line.js'
@@ -461,6 +462,20 @@ describe('clients remove', () => {
     expect(await line.run(['clients', 'remove', id], { typed: ['\u0003'] })).toMatchObject({ code: 130 })
     expect(await host.oauth.clients.get(id)).toBeDefined()
   })
+})
+
+test('a client that is damaged in the store is told of, left out of the list, and can be removed', async () => {
+  const [{ client_id: id }, { client_id: whole }] = [await add(), await add()]
+  const db = new Database(line.file('oauth.db'))
+  db.prepare("UPDATE oauth_clients SET data = '{' WHERE id = ?").run(id)
+  db.close()
+  const { code, stdout, stderr } = await line.run(['clients', 'list'])
+  expect([code, stdout.includes(id), stdout.includes(whole)]).toEqual([0, false, true])
+  expect(stderr).toMatch(/^A client in the store is damaged.*backup/)
+  const shown = await line.run(['clients', 'show', id])
+  expect(shown).toMatchObject({ code: 1, stderr: expect.stringContaining(`The client '${id}' in the store`) })
+  expect((await line.run(['clients', 'remove', id, '--yes'])).code).toBe(0)
+  expect((await line.run(['clients', 'list'])).stderr).toBe('')
 })
 
 test('every change is in the audit log, as the host made it, unless the app keeps none', async () => {

@@ -1,5 +1,5 @@
-import type { Database } from 'better-sqlite3'
 import fc from 'fast-check'
+import type { Contents } from '../support/contents.js'
 
 /** What has become of a part of the store: of all rows of one kind. */
 export interface Damage {
@@ -8,7 +8,7 @@ export interface Damage {
 }
 
 /** `at`: which member, as a part of how many there are; of a member that is an object, which of its own. */
-type Step =
+export type Step =
   | { readonly do: 'write'; readonly text: string }
   | { readonly do: 'shorten'; readonly at: number }
   | { readonly do: 'set'; readonly at: readonly number[]; readonly to: unknown }
@@ -18,7 +18,8 @@ type Step =
 
 const RECORDS = ['access', 'refresh', 'code', 'request', 'pushed', 'device', 'user_code', 'decision'] as const
 const TRACES = ['trace of refresh', 'trace of request', 'trace of user_code'] as const
-const PLACES = [...RECORDS, ...TRACES, 'attempt', 'client', 'grant access', 'grant claims'] as const
+const GRANTS = ['grant access', 'grant claims', 'grant withdrawn'] as const
+const PLACES = [...RECORDS, ...TRACES, 'attempt', 'client', ...GRANTS, 'audit'] as const
 
 const part = fc.integer({ min: 0, max: 99 }).map((percent) => percent / 100)
 const where = fc.array(part, { minLength: 1, maxLength: 3 })
@@ -58,6 +59,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         'actor',
         'authorizationDetails',
         'subs',
+        'scopes',
+        'jwks',
+        'secret',
+        'lifetimes',
+        'localized',
+        'hostLimit',
+        'source',
+        'expiresAt',
+        'backchannelLogoutUri',
+        'sectorIdentifierUri',
+        'subjectType',
+        'idTokenSignedResponseAlg',
+        'userinfoSignedResponseAlg',
       ),
       value: anything,
     }),
@@ -76,43 +90,55 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'unhang' as const }) },
 )
 
+/** What becomes of a text. */
+export const steps: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 1, maxLength: 2 })
+
 /** Every kind of thing that is kept, damaged or of another version. */
 export const damages: fc.Arbitrary<Damage> = fc.record({
-  of: fc.constantFrom(...PLACES),
-  how: fc.array(step, { minLength: 1, maxLength: 2 }),
+  // Of a client most is kept.
+  of: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...PLACES) }, fc.constant('client' as const)),
+  how: steps,
 })
 
 /** Keeps what is in the store now. Answers what brings it back. */
-export function remember(db: Database): () => void {
-  const tables = ['oauth_clients', 'oauth_grants', 'oauth_records', 'oauth_revocations', 'oauth_sessions']
-  for (const table of tables) db.exec(`CREATE TEMP TABLE kept_${table} AS SELECT * FROM ${table}`)
-  return db.transaction(() => {
-    for (const table of tables)
-      db.exec(`DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM kept_${table}`)
-  })
+export async function remember(contents: Contents): Promise<() => Promise<void>> {
+  const tables = ['clients', 'grants', 'records', 'revocations', 'sessions', 'audit'].map(
+    (name) => `oauth_${name}`,
+  )
+  for (const table of tables) await contents.run(`CREATE TABLE kept_${table} AS SELECT * FROM ${table}`)
+  const again = tables.map(
+    (table) => `DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM kept_${table};`,
+  )
+  return () => contents.run(`BEGIN; ${again.join(' ')} COMMIT`)
 }
 
-export function doDamage(db: Database, { of, how }: Damage): void {
+/** Whether the database has taken any of it. */
+export async function doDamage(contents: Contents, { of, how }: Damage): Promise<boolean> {
   const [table, column, rows] = placeOf(of)
-  const found = db
-    .prepare(`SELECT id, ${column} AS text FROM ${table} WHERE ${rows} AND text IS NOT NULL`)
-    .all()
-  const write = db.prepare(`UPDATE ${table} SET ${column} = ? WHERE id = ?`)
-  for (const { id, text } of found as { id: string; text: string }[]) write.run(how.reduce(damaged, text), id)
+  let taken = false
+  for (const { id, text } of await contents.read(table, column, rows)) {
+    const write = contents.write(table, column, how.reduce(damaged, text), id)
+    taken =
+      (await write.then(
+        () => true,
+        () => false,
+      )) || taken
+  }
   if (table === 'oauth_records' && how.some((step) => step.do === 'unhang'))
-    db.exec(`UPDATE oauth_records SET grant_id = NULL, family_id = NULL WHERE ${rows}`)
+    await contents.run(`UPDATE oauth_records SET grant_id = NULL, family_id = NULL WHERE ${rows}`)
+  return taken
 }
 
 function placeOf(of: Damage['of']): [table: string, column: string, rows: string] {
   if (of === 'client') return ['oauth_clients', 'data', 'true']
-  if (of === 'grant access') return ['oauth_grants', 'access', 'true']
-  if (of === 'grant claims') return ['oauth_grants', 'claims', 'true']
+  if (of === 'audit') return ['oauth_audit', 'details', 'true']
+  if (of.startsWith('grant ')) return ['oauth_grants', of.slice('grant '.length), 'true']
   if (of.startsWith('trace of '))
     return ['oauth_records', 'trace', `kind = '${of.slice('trace of '.length)}'`]
   return ['oauth_records', 'data', `kind = '${of}'`]
 }
 
-function damaged(text: string, step: Step): string {
+export function damaged(text: string, step: Step): string {
   if (step.do === 'write') return step.text
   if (step.do === 'shorten') return text.slice(0, Math.floor(text.length * step.at))
   if (step.do === 'unhang') return text

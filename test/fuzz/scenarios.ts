@@ -49,6 +49,15 @@ const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 
+/** Of the client whose metadata lie at a URL. */
+const BY_DOCUMENT = { ...AUTHORIZATION_REQUEST, client_id: '<<document>>' }
+/** How `pkj` proves itself. */
+const BY_KEY = {
+  client_id: 'pkj',
+  client_assertion: '<<signed {}>>',
+  client_assertion_type: ASSERTION,
+}
+
 const METADATA = {
   client_name: 'Hostile',
   redirect_uris: '["https://rp.example/cb"]',
@@ -96,6 +105,8 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'authorize nobody': { route: '/authorize', method: 'GET', form: AUTHORIZATION_REQUEST },
   'authorize by POST': { ...page('/authorize', AUTHORIZATION_REQUEST), method: 'POST' },
   'authorize pushed': page('/authorize', { client_id: 'conf', request_uri: '<<request_uri>>' }),
+  'authorize pushed by key': page('/authorize', { client_id: 'pkj', request_uri: '<<request_uri>>' }),
+  'authorize by document': page('/authorize', BY_DOCUMENT),
   'authorize by object': page('/authorize', { client_id: 'pkj', request: SIGNED_REQUEST }),
   consent: page('/consent/:id', {}, '<<consent>>'),
   'consent decided': submit('/consent/:id', { decision: 'later', scope: 'read' }, '<<consent>>'),
@@ -185,11 +196,30 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'token by client assertion': {
     ...as('refresh_token', {
       refresh_token: 'x',
-      client_id: 'pkj',
-      client_assertion: '<<signed {}>>',
-      client_assertion_type: ASSERTION,
+      ...BY_KEY,
     }),
     authorization: '',
+  },
+  'token by code and key': {
+    route: '/token',
+    method: 'POST',
+    form: {
+      ...{ grant_type: 'authorization_code', code: '<<code>>', redirect_uri: 'https://rp.example/cb' },
+      ...{ code_verifier: VERIFIER, ...BY_KEY },
+    },
+  },
+  'token by document': {
+    route: '/token',
+    method: 'POST',
+    form: { grant_type: 'refresh_token', refresh_token: '<<refresh_token>>', client_id: '<<document>>' },
+  },
+  'device authorization by document': {
+    ...{ route: '/device_authorization', method: 'POST' },
+    form: { client_id: '<<document>>', scope: 'read' },
+  },
+  'revoke by document': {
+    ...{ route: '/revoke', method: 'POST' },
+    form: { client_id: '<<document>>', token: '<<access_token>>' },
   },
   'token by secret': {
     ...as('refresh_token', { refresh_token: 'x', client_id: 'post', client_secret: 'post-secret' }),
@@ -209,6 +239,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     authorization: CONF,
     form: { ...AUTHORIZATION_REQUEST, ...MORE_OF_IT },
   },
+  'par by key': {
+    route: '/par',
+    method: 'POST',
+    form: { ...AUTHORIZATION_REQUEST, ...MORE_OF_IT, ...BY_KEY },
+  },
+  'par by document': { route: '/par', method: 'POST', form: BY_DOCUMENT },
   'par by object': { route: '/par', method: 'POST', authorization: CONF, form: { request: '<<id_token>>' } },
   'device authorization': {
     ...{ route: '/device_authorization', method: 'POST' },

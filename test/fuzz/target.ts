@@ -1,11 +1,13 @@
 import express from 'express'
-import type { ClientMetadata } from '../../lib/index.js'
-import type { Store } from '../../lib/store/store.js'
-import { type Agent, inputValue } from '../support/agent.js'
+import type { ClientMetadata, OAuthProviderOptions } from '../../lib/index.js'
+import { type Agent, inputValue, type Page } from '../support/agent.js'
 import { clients } from '../support/clients.js'
+import { callProven } from '../support/dpop.js'
+import { codeFor, fapi2, pushedAs, tokensFor } from '../support/fapi2.js'
 import { fetch } from '../support/fetch.js'
 import { basic, callApi, getCode, getTokens, signedIn, toConsent } from '../support/flow.js'
-import { type Host, startHost } from '../support/host.js'
+import { type Host, startHost, type User } from '../support/host.js'
+import { visitUrl } from '../support/pushed.js'
 import { AUTHORIZATION_REQUEST } from './scenarios.js'
 import type { Known } from './values.js'
 
@@ -31,19 +33,55 @@ export interface Target {
   close(): Promise<void>
 }
 
-/** `parsers`: whether the host parses bodies before the provider does. */
+/** `parsers`: whether the host parses bodies before the provider does. `more`: options of its provider beside everything. */
 export async function startTarget({
   parsers = false,
-  store,
+  more = {},
+  known = {},
 }: {
   parsers?: boolean
-  store?: Store
+  more?: Partial<OAuthProviderOptions<User>>
+  known?: Known
 } = {}): Promise<Target> {
+  const host = await startWithAll({ clients: CLIENTS, applications: () => true, ...more }, parsers)
+  const alice = await signedIn(host, 'alice')
+  return targetOf(host, { ...(await learn(host, alice)), ...known })
+}
+
+/** The same under the profile FAPI 2.0: its clients have keys, push what they ask for, and bind their tokens. */
+export async function startProfiled(): Promise<Target> {
+  const pkj = clients.filter(({ client_id }) => client_id === 'pkj')
+  const host = await startWithAll({ ...fapi2, clients: [...(fapi2.clients ?? []), ...pkj] }, false)
+  const alice = await signedIn(host, 'alice')
+  const { access_token, refresh_token, id_token } = await tokensFor(host, alice, {
+    params: { scope: 'openid read' },
+  })
+  const code = await codeFor(host, alice, { params: { prompt: 'consent' } })
+  const request_uri = await pushedAs(host, { client: 'one', params: { scope: 'read write' } })
+  const page = await alice.follow(visitUrl(host, request_uri, { client: 'one' }))
+  const atApi = () => callProven(host, '/api/read', access_token)
+  return {
+    ...targetOf(host, {
+      ...known(host, alice, page),
+      ...{ access_token, refresh_token, id_token: String(id_token), code },
+      request_uri: await pushedAs(host),
+    }),
+    isAlive: async () => (await atApi()).status === 200,
+  }
+}
+
+function targetOf(host: Host, known: Known): Target {
+  const { access_token } = known
+  return {
+    ...{ host, known },
+    isAlive: async () => (await callApi(host, '/api/read', access_token)).status === 200,
+    close: () => host.close(),
+  }
+}
+
+async function startWithAll(more: Partial<OAuthProviderOptions<User>>, parsers: boolean): Promise<Host> {
   const host = await startHost({
     provider: {
-      clients: CLIENTS,
-      ...(store !== undefined && { store }),
-      applications: () => true,
       admin: () => true,
       registration: { allow: 'open', perMinute: 1_000_000, management: true },
       authorizationDetails: {
@@ -55,6 +93,7 @@ export async function startTarget({
       tokenExchange: () => false,
       trustedIssuers: { 'https://staff.example': { jwks: { keys: [PUBLIC_KEY] }, user: ({ sub }) => sub } },
       mtls: { clientCertificateHeader: 'x-client-cert' },
+      ...more,
     },
     ...(parsers && {
       before: (app) => app.use(express.json({ strict: false }), express.urlencoded({ extended: true })),
@@ -65,13 +104,7 @@ export async function startTarget({
     if (error.status >= 400 && error.status < 500) res.status(error.status).end()
     else next(error)
   }) as express.ErrorRequestHandler)
-  const alice = await signedIn(host, 'alice')
-  const known = await learn(host, alice)
-  return {
-    ...{ host, known },
-    isAlive: async () => (await callApi(host, '/api/read', known.access_token)).status === 200,
-    close: () => host.close(),
-  }
+  return host
 }
 
 const PUBLIC_KEY = {
@@ -102,23 +135,23 @@ async function learn(host: Host, alice: Agent): Promise<Known> {
   const metadata = JSON.stringify({ client_name: 'R', redirect_uris: ['https://rp.example/cb'] })
   const registered = await post(host, '/register', metadata, { 'content-type': 'application/json' })
   return {
-    ...{
-      origin: host.origin,
-      issuer: host.issuer,
-      access_token,
-      refresh_token,
-      id_token: String(id_token),
-      code,
-    },
-    consent: new URL(page.url).pathname.split('/').at(-1) ?? '',
-    csrf: inputValue(page, '_csrf'),
-    cookies: [...alice.cookies].map(([name, { value }]) => `${name}=${value}`).join('; '),
+    ...{ access_token, refresh_token, id_token: String(id_token), code },
+    ...known(host, alice, page),
     request_uri: String(pushed.request_uri),
     user_code: String(device.user_code),
     device_code: String(device.device_code),
     registered: String(registered.client_id),
     registration_token: String(registered.registration_access_token),
     ...(await makeApplication(host, alice)),
+  }
+}
+
+/** What who sees a consent page knows. */
+function known({ origin, issuer }: Host, alice: Agent, page: Page): Known {
+  return {
+    ...{ origin, issuer, csrf: inputValue(page, '_csrf') },
+    consent: new URL(page.url).pathname.split('/').at(-1) ?? '',
+    cookies: [...alice.cookies].map(([name, { value }]) => `${name}=${value}`).join('; '),
   }
 }
 

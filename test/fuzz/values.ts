@@ -90,7 +90,7 @@ const hostileMember = fc.oneof(
   ]),
   fc.jsonValue({ maxDepth: 2 }),
 )
-const someOf = (...names: readonly string[]) =>
+export const someOf = (...names: readonly string[]) =>
   fc
     .array(fc.tuple(fc.constantFrom(...names), hostileMember), { maxLength: 3 })
     .map((members) => Object.fromEntries(members))

@@ -63,7 +63,9 @@ function flaw(
   const type = headers.get('content-type') ?? ''
   const location = headers.get('location') ?? ''
   const route = SCENARIOS[request.scenario]?.route ?? ''
-  if (status >= 500) return 'a failure of the server'
+  // A site that does not answer as it should is none of the server's failures, and may do so soon.
+  const isSite = status === 503 && events.some(({ event }) => event.reason === 'document_unavailable')
+  if (status >= 500 && !isSite) return 'a failure of the server'
   if (events.some(({ name }) => name === 'server.error')) return 'an event of a failure'
   if (events.length > MOST_EVENTS) return `${events.length} events`
   if (events.some((event) => JSON.stringify(event).length > LONGEST_EVENT)) return 'an event without bounds'

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -340,7 +341,9 @@ describe('STOR-01 STOR-02 an operation of the store that fails', () => {
       const { access_token } = await getTokens(host, { client: 'kept' })
       const before = host.events.length
       store.fail('touchGrant', manner)
+      const failed = once(host.oauth.events, 'server.error')
       expect((await callApi(host, '/api/read', access_token)).status).toBe(200)
+      await failed
       expect(host.events.slice(before).map(({ name }) => name)).toEqual(['server.error'])
     },
   )

@@ -33,7 +33,7 @@ import { type Host, startHost } from '../support/host.js'
 import { issueCodes } from '../support/issued-codes.js'
 import { type PostgresServer, startPostgres } from '../support/postgres.js'
 import { type PostgresProcesses, startPostgresProcesses } from '../support/postgres-processes.js'
-import { PostgresSessions } from '../support/postgres-sessions.js'
+import { PostgresSessions, type SessionFailure } from '../support/postgres-sessions.js'
 import { push } from '../support/pushed.js'
 
 const TABLES = ['clients', 'grants', 'records', 'revocations', 'keys', 'sessions', 'audit']
@@ -250,12 +250,13 @@ describe('whoever waits for another process', () => {
     expect(rows).toHaveLength(1)
   })
 
-  test('to consume a record that is amended meanwhile gets what it has become', async () => {
+  test('to consume a record that is amended meanwhile wins it, and leaves the amendment', async () => {
     const change = "UPDATE oauth_records SET data = '[1]' WHERE id = $1"
-    const { answer } = await meanwhile('records', [change, CODE.id], (store) =>
+    const { answer, rows } = await meanwhile('records', [change, CODE.id], (store) =>
       store.consume(CODE.id, { now: 9 }, []),
     )
-    expect(answer).toMatchObject({ won: true, record: { data: '[1]' } })
+    expect(answer).toEqual({ won: true })
+    expect(rows).toMatchObject([{ data: '[1]', used_at: '9' }])
   })
 
   test.each([
@@ -480,6 +481,47 @@ describe('several processes', () => {
         }
       }
     })
+
+    // Without its store express-session lets all pass without a session: whoever asks is sent to sign in, and no page with a form can be made.
+    test.each<[SessionFailure, readonly number[]]>([
+      ['calls back with an error', [500, 500, 500, 500]],
+      ['throws', [500, 500, 500, 500]],
+      ['is disconnected', [303, 500, 500, 500]],
+    ])(
+      'while the session store %s, clients and the API go on, pages tell no details, and all goes on afterwards',
+      async (failure, statuses) => {
+        const { agent, access_token, refresh_token } = await getTokens(host, { user: 'dora' })
+        const params = { scope: 'write', prompt: 'consent' }
+        const page = await agent.follow(authorizeUrl(host, { params }))
+        const form = { _csrf: inputValue(page, '_csrf'), decision: 'approve' }
+        const applications = `${host.issuer}/authorized-applications`
+        await processes.all({ sessions: failure })
+
+        expect(await everywhere(access_token)).toEqual(ALIVE)
+        const refreshed = await refresh(host, refresh_token)
+        expect([refreshed.status, await everywhere(refreshed.body.access_token)]).toEqual([200, ALIVE])
+        expect((await push(host)).status).toBe(201)
+        expect((await startDevice(host)).device_code).toMatch(/./)
+        const pages = [
+          ...(await atOnce(4, () => agent.get(authorizeUrl(host)))),
+          ...(await atOnce(4, () => agent.get(page.url))),
+          ...(await atOnce(4, () => agent.get(applications))),
+          ...(await atOnce(4, () => agent.post(page.url, form))),
+        ]
+        await processes.all({ sessions: 'work' })
+        expect(pages.map(({ status }) => status)).toEqual(statuses.flatMap((status) => Array(4).fill(status)))
+        for (const { text, location = `${host.origin}/login?return_to=` } of pages) {
+          expect(location.startsWith(`${host.origin}/login?return_to=`)).toBe(true)
+          expect(text).not.toMatch(/ECONNREFUSED|10\.9\.8\.7|\.[jt]s:\d/)
+        }
+
+        const answer = await agent.post(page.url, form)
+        const { status, body } = await redeem(host, destination(answer).searchParams.get('code') ?? '')
+        expect([status, body.scope]).toEqual([200, 'write'])
+        expect((await agent.get(applications)).text).toContain('Confidential')
+        expect((await refresh(host, refreshed.body.refresh_token)).status).toBe(200)
+      },
+    )
 
     test('clocks that differ stop nobody and spend nothing twice', async () => {
       await setClocks(time, [0, -8, 20, 5])

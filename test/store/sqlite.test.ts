@@ -169,8 +169,8 @@ describe('the contract notices', () => {
       'Consuming a record ends neither its grant nor its family.',
       (store) => ({
         async consume(id, consumption, successors) {
+          const { familyId } = (await store.find(id)) ?? {}
           const consumed = await store.consume(id, consumption, successors)
-          const { familyId } = consumed.record ?? {}
           if (familyId && successors.length === 0) await store.revokeFamily(familyId, Date.now() + 3_600_000)
           return consumed
         },
@@ -588,7 +588,7 @@ describe('writes', () => {
     await closed
     expect(await inserted).toBe(true)
     await store.close()
-    expect(() => store.find(begun.id)).toThrow(StoreUnavailableError)
+    await expect(store.find(begun.id)).rejects.toThrow(StoreUnavailableError)
     const db = connect(file)
     expect(db.prepare('SELECT id FROM oauth_records').pluck().all()).toEqual([begun.id])
   })
@@ -641,7 +641,7 @@ describe("a host's own connection", () => {
       () => store.insert([code]),
       () => {
         expect(db.inTransaction).toBe(true)
-        expect(store.find(code.id)).toBeUndefined()
+        expect(db.prepare('SELECT 1 FROM oauth_records WHERE id = ?').get(code.id)).toBeUndefined()
         db.exec('ROLLBACK')
       },
     )
@@ -678,7 +678,7 @@ describe("a host's own connection", () => {
     const store = openStore(db, Date.now)
     db.close()
     await expect(store.insert([record(Date.now() + 1000)])).rejects.toThrow(StoreUnavailableError)
-    expect(() => store.find('x')).toThrow(StoreUnavailableError)
+    await expect(store.find('x')).rejects.toThrow(StoreUnavailableError)
     await store.close()
   })
 })

@@ -3,6 +3,7 @@ import { type Signer, signJwt } from './assertions.js'
 import { fetch } from './fetch.js'
 import { type FlowOptions, getCode, postToken, redirectUriOf, type TokenResponse, VERIFIER } from './flow.js'
 import type { Host } from './host.js'
+import { rsaKey } from './rsa-keys.js'
 
 /** A key with which a client makes its proofs. */
 export interface ProofKey {
@@ -21,7 +22,7 @@ export function proofKey(alg: string): ProofKey {
       ? generateKeyPairSync('ec', { namedCurve: curve })
       : alg.startsWith('Ed')
         ? generateKeyPairSync('ed25519')
-        : generateKeyPairSync('rsa', { modulusLength: 2048 })
+        : rsaKey(3)
   const jwk = publicKey.export({ format: 'jwk' })
   return { alg, signer: privateKey, jwk, jkt: thumbprint(jwk) }
 }

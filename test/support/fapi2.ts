@@ -6,6 +6,7 @@ import { type ProofOptions, proof } from './dpop.js'
 import { decide, destination, type TokenResponse, VERIFIER } from './flow.js'
 import type { Host, User } from './host.js'
 import { push, uriOf, visitUrl } from './pushed.js'
+import { rsaKey } from './rsa-keys.js'
 import { type RawAnswer, send } from './token-endpoint.js'
 
 type Provider = Partial<OAuthProviderOptions<User>>
@@ -21,7 +22,7 @@ interface Pair {
 export const keys: Readonly<Record<string, Pair & { readonly alg: string }>> = {
   one: { alg: 'ES256', ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) },
   two: { alg: 'EdDSA', ...generateKeyPairSync('ed25519') },
-  rsa: { alg: 'PS256', ...generateKeyPairSync('rsa', { modulusLength: 2048 }) },
+  rsa: { alg: 'PS256', ...rsaKey(2) },
 }
 
 export function keyed(id: string, more: ClientMetadata = {}): ClientMetadata {

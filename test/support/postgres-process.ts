@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import express from 'express'
+import express, { type ErrorRequestHandler } from 'express'
 import session from 'express-session'
 import pg from 'pg'
 import { oauthProvider } from '../../lib/index.js'
@@ -8,7 +8,7 @@ import { type PostgresStore, postgresStore } from '../../lib/store/postgres.js'
 import { clients } from './clients.js'
 import { deviceClients } from './devices.js'
 import { mountApi, mountLogin } from './host.js'
-import { PostgresSessions } from './postgres-sessions.js'
+import { PostgresSessions, type SessionFailure } from './postgres-sessions.js'
 
 /** What a process of a host is told to do with a database: one thing at a time. */
 export type Task =
@@ -22,6 +22,7 @@ export type Task =
   | { readonly insert: string; readonly times: number }
   | { readonly revoke: 'grant' | 'family'; readonly id: string }
   | { readonly purge: true }
+  | { readonly sessions: SessionFailure | 'work' }
 
 /** What comes in place of a record: ids begin with its name, and it hangs on these. */
 export interface Successor {
@@ -36,6 +37,7 @@ const FAR = 1e15
 
 let pool: pg.Pool | undefined
 let store: PostgresStore
+let sessions: PostgresSessions | undefined
 let time = 1000
 
 async function open(connectionString: string): Promise<void> {
@@ -62,6 +64,7 @@ function record(id: string) {
 
 /** An app as any other, whose sessions lie in the same database. */
 async function serve(issuer: string, pool: pg.Pool): Promise<number> {
+  sessions = new PostgresSessions(pool)
   const app = express()
   app.use(
     session({
@@ -69,7 +72,7 @@ async function serve(issuer: string, pool: pg.Pool): Promise<number> {
       resave: false,
       saveUninitialized: false,
       name: 'host',
-      store: new PostgresSessions(pool),
+      store: sessions,
     }),
   )
   const oauth = oauthProvider({
@@ -87,6 +90,9 @@ async function serve(issuer: string, pool: pg.Pool): Promise<number> {
   app.use(oauth.wellKnown)
   mountLogin(app, express)
   mountApi(app, oauth)
+  app.use(((_error, _req, res, _next) => {
+    res.status(500).type('html').send('<p>Please come back later.</p>')
+  }) as ErrorRequestHandler)
   return new Promise((resolve) => {
     const server = createServer(app).listen(0, () => resolve((server.address() as AddressInfo).port))
   })
@@ -100,6 +106,7 @@ async function perform(task: Task): Promise<unknown> {
     return Promise.all(Array.from({ length: task.times }, () => store.insert([record(task.insert)])))
   if ('open' in task) await open(task.open)
   else if ('time' in task) time = task.time
+  else if ('sessions' in task) sessions?.fail(task.sessions === 'work' ? undefined : task.sessions)
   else if ('purge' in task) await store.purge(time, 1000)
   else if (task.revoke === 'grant') await store.revokeGrant(task.id)
   else await store.revokeFamily(task.id, FAR)

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { compile } from './compiled.js'
+import type { Served } from './provider-process.js'
 import { signingKeys } from './signing-keys.js'
 
 /** A process of a host that serves one SQLite file. */
@@ -14,13 +15,17 @@ export interface ProviderProcess {
 /** A process that has loaded everything and waits for the name of a SQLite file. It can serve several, each on its own port. */
 export interface LoadedProcess {
   /** Rejects where the process does not come up. Its signing keys are static ones, unless they shall be `generated`. */
-  open(file: string, options?: { readonly generated?: boolean }): Promise<ProviderProcess>
+  open(
+    file: string,
+    options?: Pick<Served, 'ownConnection' | 'unprivileged'> & { readonly generated?: boolean },
+  ): Promise<ProviderProcess>
 }
 
 export interface Processes {
   /** A folder for SQLite files. */
   readonly folder: string
-  load(): Promise<LoadedProcess>
+  /** `largestFile`: beyond so many bytes, and some more, the system lets no file of it grow. */
+  load(options?: { readonly largestFile?: number }): Promise<LoadedProcess>
   start(file: string): Promise<ProviderProcess>
   /** Ends all that are left, and deletes the folder. */
   close(): Promise<void>
@@ -37,8 +42,16 @@ export function prepareProcesses(): Processes {
     await once(child, 'exit')
   }
 
-  async function load(): Promise<LoadedProcess> {
-    const child = fork(script, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  async function load({ largestFile }: { readonly largestFile?: number } = {}): Promise<LoadedProcess> {
+    // In blocks, which shells take for 512 bytes or for 1024.
+    const limited = `ulimit -f ${Math.ceil((largestFile ?? 0) / 512)} && exec "$NODE" "$0"`
+    const child = fork(script, {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      ...(largestFile !== undefined && {
+        ...{ execPath: '/bin/sh', execArgv: ['-c', limited] },
+        env: { ...process.env, NODE: process.execPath },
+      }),
+    })
     children.add(child)
     let complaints = ''
     child.stderr?.on('data', (chunk) => {
@@ -55,8 +68,8 @@ export function prepareProcesses(): Processes {
       })
     await answer()
     return {
-      async open(file, { generated = false } = {}) {
-        child.send({ store: file, ...(!generated && { keys: signingKeys }) })
+      async open(file, { generated = false, ...how } = {}) {
+        child.send({ store: file, ...(!generated && { keys: signingKeys }), ...how } satisfies Served)
         const origin = `http://localhost:${await answer()}`
         return { origin, issuer: `${origin}/oauth`, close: () => kill(child) }
       },
