@@ -540,6 +540,31 @@ describe('writes', () => {
     expect(count(/^BEGIN/)).toBe(3)
   })
 
+  test('one waits for what is being read in its turn, and shares its commit with the write that follows', async () => {
+    const { store, count } = counted()
+    const [known, first, second] = [1, 2, 3].map(() => record(Date.now() + 1000))
+    await store.insert([known!])
+    const following = store.find(known!.id).then(() => store.insert([second!]))
+    await Promise.all([store.insert([first!]), following])
+    expect(count(/^COMMIT/)).toBe(2)
+  })
+
+  test('one waits so once, however much is read after that', async () => {
+    const { store, count } = counted()
+    let isReading = true
+    const read = async () => {
+      for (let turns = 0; isReading; turns++) {
+        expect(turns).toBeLessThan(10)
+        await store.find('x')
+      }
+    }
+    const reading = read()
+    expect(await store.insert([record(Date.now() + 1000)])).toBe(true)
+    isReading = false
+    await reading
+    expect(count(/^COMMIT/)).toBe(1)
+  })
+
   test('none is answered before it is committed', async () => {
     const file = newFile()
     const store = open(file)
