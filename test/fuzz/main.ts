@@ -4,7 +4,7 @@ import makeSigningKeys from '../support/before-all-suites.js'
 import type { Outcome } from './run.js'
 
 // Before anything that reads them.
-makeSigningKeys()
+await makeSigningKeys()
 const { SEARCHES } = await import('./run.js')
 
 /** Inputs for one host, which is then replaced: what they leave in it would slow the others down. */
@@ -24,14 +24,15 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     only: { type: 'string' },
     path: { type: 'string' },
+    help: { type: 'boolean' },
   },
 })
 const names = Object.keys(SEARCHES).filter((name) => values.only === undefined || values.only === name)
 const first = Number(values.seed ?? randomInt(2 ** 31 - 1))
 const minutes = Number(values.minutes)
-if (names.length === 0 || !Number.isSafeInteger(first) || !(minutes > 0)) {
+if (values.help || names.length === 0 || !Number.isSafeInteger(first) || !(minutes > 0)) {
   console.error(`npm run fuzz -- [--minutes 5] [--seed 1] [--only ${Object.keys(SEARCHES).join('|')}]`)
-  process.exit(2)
+  process.exit(values.help ? 0 : 2)
 }
 
 /** What keeps a search itself from working has been found, too. */
@@ -70,5 +71,7 @@ for (const [name, counts] of totals) {
   const sum = [...counts.values()].reduce((all, times) => all + times, 0)
   console.log(`${name}: ${sum} (${parts.join(', ')})`)
 }
+const untried = [...totals].filter(([, counts]) => counts.size === 0).map(([name]) => name)
+if (untried.length > 0) console.log(`the time was too short for: ${untried.join(', ')}`)
 console.log(failure ?? 'nothing found')
 process.exit(failure === undefined ? 0 : 1)

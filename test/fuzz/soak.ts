@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import Database from 'better-sqlite3'
 import makeSigningKeys from '../support/before-all-suites.js'
 
-makeSigningKeys()
+await makeSigningKeys()
 const { authorizeUrl, redeem, refresh, redirectUriOf, signedIn } = await import('../support/flow.js')
 const { fetch } = await import('../support/fetch.js')
 const { startHost } = await import('../support/host.js')

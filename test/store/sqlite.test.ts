@@ -542,10 +542,13 @@ describe('writes', () => {
 
   test('one waits for what is being read in its turn, and shares its commit with the write that follows', async () => {
     const { store, count } = counted()
-    const [known, first, second] = [1, 2, 3].map(() => record(Date.now() + 1000))
-    await store.insert([known!])
-    const following = store.find(known!.id).then(() => store.insert([second!]))
-    await Promise.all([store.insert([first!]), following])
+    const known = record(Date.now() + 1000)
+    await store.insert([known])
+    const following = async () => {
+      await store.find(known.id)
+      return store.insert([record(Date.now() + 1000)])
+    }
+    await Promise.all([following(), store.insert([record(Date.now() + 1000)])])
     expect(count(/^COMMIT/)).toBe(2)
   })
 
