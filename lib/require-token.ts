@@ -5,6 +5,7 @@ import { challenge, statusAtResource } from './bearer/challenge.js'
 import { insufficientScope, type LiveToken, liveToken, withoutUser } from './bearer/check.js'
 import { checkHolder, isForAnybody } from './bearer/holder.js'
 import { neededScopes } from './bearer/needed-scopes.js'
+import { type Place, placeOf, urlOf } from './bearer/place.js'
 import { type PresentedToken, presentedToken } from './bearer/presented.js'
 import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } from './errors.js'
 import { addressOf } from './http/address.js'
@@ -54,7 +55,7 @@ export function requireToken(
   const addressToKeep = runtime.settings.keepAddresses ? addressOf : nowhere
   const onlyUsers = aBoolean('requireToken(scopes, options).user', options.user)
   return async (req, res, next) => {
-    const place = fixedPlace ?? placeOf(runtime, req)
+    const place = fixedPlace ?? placeOf(runtime.settings, req)
     const { resource } = place
     let scopes: readonly string[] = []
     try {
@@ -79,12 +80,6 @@ export function requireToken(
     }
     next()
   }
-}
-
-interface Place {
-  readonly resource: string
-  /** The resources all of which it may lie in. */
-  readonly within: readonly string[]
 }
 
 function authOf(
@@ -158,29 +153,6 @@ function sendsTokenElsewhere(req: IncomingMessage): boolean {
   const { body } = req as { body?: { access_token?: unknown } | undefined }
   if (body?.access_token === undefined) return false
   return /^application\/x-www-form-urlencoded\b/i.test(req.headers['content-type'] ?? '')
-}
-
-/** A path that no URL spells otherwise: most of them are, and need not be taken apart. */
-const PLAIN = /^(?:\/[\w~-][\w.~-]*)+$/
-
-/**
- * Where a request goes. A path that URLs spell otherwise (dot segments, a backslash, a whole URL) reaches another route in Express than
- * it names, so it is no resource of its own: only a token for the whole origin opens it, by the scopes that mean something everywhere.
- */
-function placeOf({ settings }: Runtime, req: IncomingMessage): Place {
-  const { origin, resources } = settings
-  const [url = ''] = urlOf(origin, req).split('?', 1)
-  const isPlain = PLAIN.test(url.slice(origin.length))
-  if (!isPlain && (!URL.canParse(url) || new URL(url).href !== url))
-    return { resource: origin, within: [origin, ...resources.keys()] }
-  const resource = guardedAs(url, settings)
-  return { resource, within: [resource] }
-}
-
-/** As clients see it, where no proxy changes the path. */
-function urlOf(origin: string, req: IncomingMessage): string {
-  const { originalUrl = '/' } = req as { originalUrl?: string }
-  return origin + originalUrl
 }
 
 function setHeaders(res: ServerResponse, headers: Readonly<Record<string, string>>): void {

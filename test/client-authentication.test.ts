@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import bcrypt from 'bcryptjs'
 import SQLite from 'better-sqlite3'
 import type { ClientMetadata } from '../lib/index.js'
@@ -657,6 +659,21 @@ describe('guessing', () => {
     expectRefusal(await sendFrom(own, ELSEWHERE, PROBE, { authorization: right }), 400, 'invalid_grant')
     spy.mockRestore()
     await own.close()
+  })
+
+  test('a right one counts for nothing where it is one of too many at all processes together', async () => {
+    const store = `${mkdtempSync(`${tmpdir()}/guesses-`)}/oauth.db`
+    const chosen = clients.filter(({ client_id }) => client_id === 'conf')
+    const hosts = await Promise.all([1, 2].map(() => startHost({ provider: { store, clients: chosen } })))
+    const [one, other] = hosts as [Host, Host]
+    const knock = async (host: Host, secret: string) =>
+      (await sendFrom(host, HERE, PROBE, { authorization: basic('conf', secret) })).status
+    expect(await knock(other, 'wrong')).toBe(401)
+    for (let at = 0; at < 19; at++) expect(await knock(one, 'wrong')).toBe(401)
+    expect(await knock(other, 'conf-secret')).toBe(429)
+    other.advance(121)
+    expect(await knock(other, 'conf-secret')).toBe(400)
+    for (const host of hosts) await host.close()
   })
 
   test('from the addresses of one IPv6 network counts as from one', async () => {

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import path from 'node:path'
 import express4 from 'express4'
 import { expectCheap, lengths } from './support/cost.js'
 import { callApi, getTokens } from './support/flow.js'
@@ -289,6 +290,50 @@ describe('RS-08 RSRC-01 a token for one resource opens no other', () => {
       expect(text).not.toContain('"private":true')
       expect([401, 404]).toContain(status)
     }
+  })
+
+  test('what whoever decodes the path behind the guard takes for another place is opened by no token for what it spells', async () => {
+    const files = await startHost()
+    files.app.use('/files', files.oauth.requireToken('read'), (req, res) => {
+      res.json({ read: path.posix.normalize(decodeURIComponent(req.path)) })
+    })
+    const resource = `${files.origin}/files/public`
+    const { access_token } = await getTokens(files, { params: { resource } })
+    const ask = (spelt: string) =>
+      raw(files.origin, [`GET ${spelt} HTTP/1.1`, `Authorization: Bearer ${access_token}`])
+    expect((await ask('/files/public/a%20file')).text).toContain('/public/a file')
+    expect((await ask('/files/private/s')).status).toBe(401)
+    for (const spelt of ['..%2fprivate', '..%2Fprivate', '.%2e%2fprivate', '%2e%2e%5cprivate', 'x//y', '%61'])
+      expect((await ask(`/files/public/${spelt}`)).status).toBe(401)
+    await files.close()
+  })
+
+  test('no other spelling of a nested resource gets around its scopes', async () => {
+    const resources = (origin: string) => ({
+      [`${origin}/docs`]: { scopes: ['read'] },
+      [`${origin}/docs/secret`]: { scopes: ['write'] },
+    })
+    const scopes = { read: 'Read', write: 'Write' }
+    const docs = await startHost({ provider: (origin) => ({ scopes, resources: resources(origin) }) })
+    docs.app.get('/docs/:id', docs.oauth.requireToken('read'), (req, res) => {
+      res.json({ id: req.params.id })
+    })
+    const { access_token } = await getTokens(docs, {
+      params: { scope: 'read', resource: `${docs.origin}/docs` },
+    })
+    for (const [spelt, status] of [
+      ...[['/docs/a%40b', 200] as const, ['/docs/secret', 403] as const],
+      ...['%73ecret', 'pub%2f..%2fsecret', '%2Fsecret', '/secret', 'secre%74'].map(
+        (other) => [`/docs/${other}`, 401] as const,
+      ),
+    ]) {
+      const answer = await raw(docs.origin, [
+        `GET ${spelt} HTTP/1.1`,
+        `Authorization: Bearer ${access_token}`,
+      ])
+      expect([spelt, answer.status]).toEqual([spelt, spelt === '/docs//secret' ? 404 : status])
+    }
+    await docs.close()
   })
 
   test('with the option resources: its scopes, its metadata, and nothing outside', async () => {

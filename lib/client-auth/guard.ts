@@ -53,7 +53,12 @@ export class Guard {
     const safe = live.filter((secret) => !isGuessable(secret))
     if (safe.length === 0 && this.#failures.any) refuseAfterTooMany(this.#failures, hereAs(client, from), now)
     const refusal = await attempt(this.hasFailedOften(client, from) ? safe : live)
-    if (refusal === undefined) return
+    if (refusal === undefined) {
+      const mayBeGuessed = safe.length < live.length && this.#hasFailed(client, from)
+      if (mayBeGuessed && (safe.length === 0 || (await attempt(safe)) !== undefined))
+        await this.#refuseAfterTooManyElsewhere(hereAs(client, from))
+      return
+    }
     const fromHere = hereAs(client, from)
     refuseAfterTooMany(this.#failures, fromHere, now)
     this.#failures.count(fromHere, now)
@@ -63,8 +68,22 @@ export class Guard {
 
   /** What could be guessed is counted in all processes: whoever goes from one to the next has one more guess in each, and no more. */
   async #countEverywhere(fromHere: string): Promise<void> {
-    const before = await new Tally(this.#runtime, `secret\0${fromHere}`, MINUTE).add(MOST_FAILURES)
+    const before = await this.#tally(fromHere).add(MOST_FAILURES)
     this.#failures.raise(fromHere, before === undefined ? MOST_FAILURES : before + 1)
+  }
+
+  /** Whoever has failed in this process and is right now may be one of many guesses that were sent everywhere at once. */
+  async #refuseAfterTooManyElsewhere(fromHere: string): Promise<void> {
+    const seconds = await this.#tally(fromHere).wait(MOST_FAILURES)
+    if (seconds > 0) throw tooMany(seconds)
+  }
+
+  #tally(fromHere: string): Tally {
+    return new Tally(this.#runtime, `secret\0${fromHere}`, MINUTE)
+  }
+
+  #hasFailed(client: Client, from: From): boolean {
+    return this.#failures.any && this.#failures.has(hereAs(client, from), this.#runtime.now())
   }
 
   /** Whether so many have failed here that what nobody can guess is let in still, but must not cost much. */
@@ -96,8 +115,11 @@ function hereAs({ id }: Client, { address }: From): string {
 
 function refuseAfterTooMany(limit: FailureLimit, key: string, now: number): void {
   const seconds = limit.retryAfter(key, now)
-  if (seconds === undefined) return
-  throw new OAuthError('invalid_client', `Too many failed attempts. Try again in ${seconds} seconds.`, {
+  if (seconds !== undefined) throw tooMany(seconds)
+}
+
+function tooMany(seconds: number): OAuthError {
+  return new OAuthError('invalid_client', `Too many failed attempts. Try again in ${seconds} seconds.`, {
     reason: 'too_many_failures',
     status: 429,
     headers: { 'Retry-After': String(seconds) },

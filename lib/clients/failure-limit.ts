@@ -18,6 +18,11 @@ export class FailureLimit {
     return this.#windows.size > 0
   }
 
+  /** Whether an attempt counts still. */
+  has(key: string, now: number): boolean {
+    return (this.#windows.get(key)?.endsAt ?? 0) > now
+  }
+
   /** Seconds after which to try again, or undefined where an attempt may be made now. */
   retryAfter(key: string, now: number): number | undefined {
     const window = this.#windows.get(key)
