@@ -25,9 +25,9 @@ export function mintHandle(expiresAt: number): Handle {
   return assemble(expiresAt, takeRandom(KEY - TIME + SECRET))
 }
 
-/** An id for a grant. It is no secret, but is never used twice: what hangs on a deleted grant stays dead. */
+/** An id for a grant. It is no secret, but is never used twice: what hangs on a deleted grant stays dead. It begins with no hyphen, which on a command line would make a flag of it. */
 export function newGrantId(): string {
-  return takeRandom(16).toString('base64url')
+  return takeRandom(16).toString('hex')
 }
 
 /** Randomness for `deriveHandle`, to be kept on the record that was used. */
