@@ -92,7 +92,7 @@ describe("with registration: 'open'", () => {
     expectMachineHeaders(answer.headers)
     const { client_id, client_secret, registration_client_uri, registration_access_token } = answer.body
     expect(answer.body).toEqual({
-      client_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+      client_id: expect.stringMatching(/^[\w-]{22}$/),
       client_id_issued_at: Math.floor(host.now() / 1000),
       client_secret: expect.stringMatching(/^[\w-]{64}$/),
       client_secret_expires_at: 0,
@@ -142,7 +142,7 @@ describe("with registration: 'open'", () => {
   test('CC-05 the id is never chosen by the client', async () => {
     for (const client_id of ['alice', 'https://x', 'conf']) {
       const client = await registered(host, { client_id, client_secret: 'chosen', redirect_uris: [CALLBACK] })
-      expect(client.client_id).toMatch(/^[0-9a-f]{32}$/)
+      expect(client.client_id).toMatch(/^[\w-]{22}$/)
       expect(client.client_secret).not.toBe('chosen')
     }
   })

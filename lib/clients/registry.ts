@@ -60,7 +60,7 @@ export class ClientRegistry implements Clients {
 
   async create(metadata: ClientMetadata): Promise<RegisteredClient> {
     refuseUnknownFields(metadata)
-    const id = identifier(metadata.client_id ?? randomBytes(16).toString('hex'))
+    const id = identifier(metadata.client_id ?? randomBytes(16).toString('base64url'))
     const { clients, settings, sealer, outgoing, store, now } = this.#runtime
     if (clients.has(id)) throw taken()
     if (metadata.client_id !== undefined) await refuseIdOfUser(id, settings)

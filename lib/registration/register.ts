@@ -51,7 +51,7 @@ export async function registerClient(
   const unshared = toClient(
     metadata,
     {
-      ...{ id: randomBytes(16).toString('hex'), revision: 1, createdAt: now() },
+      ...{ id: randomBytes(16).toString('base64url'), revision: 1, createdAt: now() },
       ...{ source: 'registration', expiresAt: now() + PROBATION },
       ...optional('secret', secret?.stored),
       ...optional('softwareStatement', statement?.compact),
