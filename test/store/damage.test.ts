@@ -22,12 +22,6 @@ import {
 import { type Host, startHost, type User } from '../support/host.js'
 import { type PostgresServer, startPostgres } from '../support/postgres.js'
 
-// Slow hashes are there to cost time, and nothing here is about them.
-jest.mock('bcryptjs', () => {
-  const bcrypt = jest.requireActual('bcryptjs')
-  return { ...bcrypt, hash: (secret: string) => bcrypt.hash(secret, 4) }
-})
-
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const STAFF = 'https://staff.example'
 const CALLBACK = 'https://rp.example/cb'

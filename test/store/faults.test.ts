@@ -27,12 +27,6 @@ import {
 } from '../support/flow.js'
 import { type Host, startHost, type User } from '../support/host.js'
 
-// Slow hashes are there to cost time, and nothing here is about them.
-jest.mock('bcryptjs', () => {
-  const bcrypt = jest.requireActual('bcryptjs')
-  return { ...bcrypt, hash: (secret: string) => bcrypt.hash(secret, 4) }
-})
-
 const OPERATIONS = Object.getOwnPropertyNames(SqliteStore.prototype).filter(
   (name) => name !== 'constructor',
 ) as (keyof Store)[]
