@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import express from 'express'
 import express4 from 'express4'
 import type { ClientMetadata } from '../lib/index.js'
@@ -293,24 +294,60 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
     })
   })
 
-  test('1 MB that comes in pieces without a length', async () => {
-    const stream = new ReadableStream({
-      async start(controller) {
-        for (let i = 0; i < 64; i++) {
-          controller.enqueue(new Uint8Array(16 * KB).fill(97))
-          await new Promise(setImmediate)
-        }
-        controller.close()
-      },
+  describe('a body that goes on after it was refused', () => {
+    let socket: Socket
+    let received: string
+    beforeEach(async () => {
+      socket = connect(Number(new URL(host.origin).port), 'localhost')
+      received = ''
+      socket.setEncoding('latin1').on('data', (data) => {
+        received += data
+      })
+      await once(socket, 'connect')
     })
-    const response = await fetch(`${host.issuer}/token`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: stream,
-      duplex: 'half',
-    } as RequestInit)
-    expect(response.status).toBe(413)
-    expect(await response.json()).toMatchObject({ error: 'invalid_request' })
+    afterEach(() => socket.destroy())
+
+    const head = (...headers: string[]) =>
+      [
+        ...['POST /oauth/token HTTP/1.1', 'Host: x', 'Content-Type: application/x-www-form-urlencoded'],
+        ...[...headers, '', ''],
+      ].join('\r\n')
+    const piece = 'a'.repeat(65 * KB)
+    const chunk = `${piece.length.toString(16)}\r\n${piece}\r\n`
+
+    test.each([
+      ['in pieces without a length', 'Transfer-Encoding: chunked', chunk, '0\r\n\r\n'],
+      ['after its length', `Content-Length: ${16 * piece.length}`, piece, ''],
+    ])('takes neither the answer nor the connection with it, %s', async (_, header, next, last) => {
+      socket.write(head(header) + next)
+      await once(socket, 'data')
+      expect(received).toMatch(/^HTTP\/1.1 413 /)
+      expect(received).toContain('"error":"invalid_request"')
+
+      socket.write(next.repeat(15) + last)
+      received = ''
+      socket.write(`${head('Content-Length: 12')}grant_type=x`)
+      await once(socket, 'data')
+      expect(received).toMatch(/^HTTP\/1.1 401 /)
+      expect(received).toContain('"error":"invalid_client"')
+    })
+
+    test('is cut off after 4 MB', async () => {
+      socket.on('error', () => undefined)
+      const closed = new Promise((resolve) => socket.on('close', resolve))
+      socket.write(head('Transfer-Encoding: chunked'))
+      let sent = 0
+      const goOn = () => {
+        sent += piece.length
+        socket.write(chunk, (error) => error ?? goOn())
+      }
+      goOn()
+      await closed
+      expect(received).toMatch(/^HTTP\/1.1 413 /)
+      expect(sent).toBeGreaterThan(4 * KB * KB)
+      // What the sockets of both sides hold comes on top.
+      expect(sent).toBeLessThan(32 * KB * KB)
+    })
   })
 
   test('1 MB in the query does not pass Node; 15 KB does, and is a PAGE or goes back to the client', async () => {

@@ -6,6 +6,8 @@ import { Parameters } from '../parameters.js'
 const FORM = 'application/x-www-form-urlencoded'
 /** The longest form that is read, in bytes. */
 const LONGEST = 64 * 1024
+/** What may still come of one that is longer, in bytes; it is thrown away. */
+const MOST_UNREAD = 4 * 1024 * 1024
 
 /**
  * The form in the body of a request. Where a body parser of the host has read it, what that parser made of it is used; otherwise
@@ -82,33 +84,28 @@ function mediaType({ headers }: IncomingMessage): string {
   return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }
 
+/** What is too long is refused as soon as that shows. */
 function readText(req: IncomingMessage): Promise<string> {
-  if (Number(req.headers['content-length'] ?? 0) > LONGEST) return Promise.reject(tooLarge())
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
+    if (Number(req.headers['content-length'] ?? 0) > LONGEST) reject(tooLarge())
     req.on('data', (chunk: Buffer) => {
+      const wasShort = length <= LONGEST
       length += chunk.length
-      if (length > LONGEST) {
-        req.pause()
-        reject(tooLarge())
-        return
-      }
-      chunks.push(chunk)
+      if (length <= LONGEST) chunks.push(chunk)
+      else if (wasShort) reject(tooLarge())
+      // Not before: a connection that is closed while the client still sends may take the answer with it (RFC 9112 §9.6).
+      if (length > LONGEST + MOST_UNREAD) req.destroy()
     })
     req.on('end', () => resolve(Buffer.concat(chunks).toString()))
     req.on('error', () => reject(refusal('body_aborted')))
   })
 }
 
-/** The connection is closed with the answer, since what is left of the body is not read. */
 function tooLarge(): OAuthError {
   const text = { key: 'error.body_too_large.message', values: { most: String(LONGEST) } }
-  return new OAuthError('invalid_request', text, {
-    reason: 'body_too_large',
-    status: 413,
-    headers: { Connection: 'close' },
-  })
+  return new OAuthError('invalid_request', text, { reason: 'body_too_large', status: 413 })
 }
 
 function refusal(reason: 'content_type' | 'body_consumed' | 'body_aborted'): OAuthError {
