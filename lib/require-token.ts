@@ -10,6 +10,7 @@ import { type PresentedToken, presentedToken } from './bearer/presented.js'
 import { ConfigurationError, OAuthError, publicError, StoreUnavailableError } from './errors.js'
 import { addressOf } from './http/address.js'
 import { repeatsAuthorization } from './http/authorization-header.js'
+import { shareHiddenClass } from './http/hidden-class.js'
 import { refuseAtHost } from './http/machine.js'
 import { HttpSender } from './http/sender.js'
 import type {
@@ -55,6 +56,7 @@ export function requireToken(
   const addressToKeep = runtime.settings.keepAddresses ? addressOf : nowhere
   const onlyUsers = aBoolean('requireToken(scopes, options).user', options.user)
   return async (req, res, next) => {
+    shareHiddenClass(req, res)
     const place = fixedPlace ?? placeOf(runtime.settings, req)
     const { resource } = place
     let scopes: readonly string[] = []

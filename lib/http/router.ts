@@ -1,13 +1,8 @@
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Emit } from '../events.js'
 import type { Settings } from '../settings.js'
-import {
-  documentEndpoint,
-  type MachineHandler,
-  type MachineMethods,
-  machineEndpoint,
-  type PublicDocument,
-} from './machine.js'
+import { shareHiddenClass } from './hidden-class.js'
+import { documentEndpoint, type MachineMethods, machineEndpoint, type PublicDocument } from './machine.js'
 import type { FormRoute, PageRoute, PageWriter } from './pages.js'
 
 export interface MachineRoute {
@@ -43,12 +38,10 @@ export function metadataDocument(metadata: object): PublicDocument {
   return { json: async () => json, maxAge: METADATA_MAX_AGE }
 }
 
-/** The rows of the route table, made ready to be called. */
-export interface Handlers {
-  readonly machines: ReadonlyMap<string, MachineHandler>
-  readonly pages: ReadonlyMap<string, RequestHandler>
-}
+/** By path, or by path with `:id` in place of the last segment. */
+export type Handlers = ReadonlyMap<string, RequestHandler>
 
+/** The rows of the route table, made ready to be called. */
 export function handlersOf(
   routes: readonly Route[],
   metadata: PublicDocument,
@@ -56,47 +49,52 @@ export function handlersOf(
   settings: Settings,
   emit: Emit,
 ): Handlers {
-  const machines = new Map<string, MachineHandler>()
-  for (const path of METADATA_PATHS) machines.set(path, documentEndpoint(path, metadata, emit))
-  const handlers = new Map<string, RequestHandler>()
-  for (const route of routes) {
-    const { path } = route
-    if (route.kind === 'machine') machines.set(path, machineEndpoint(path, route.methods, settings, emit))
-    else if (route.kind === 'document') {
-      const { document, maxAge } = route
+  const documents = METADATA_PATHS.map((path) => [path, documentEndpoint(path, metadata, emit)] as const)
+  return new Map([
+    ...documents,
+    ...routes.map((route) => [route.path, handlerOf(route, pages, settings, emit)] as const),
+  ])
+}
+
+function handlerOf(route: Route, pages: PageWriter, settings: Settings, emit: Emit): RequestHandler {
+  switch (route.kind) {
+    case 'machine':
+      return machineEndpoint(route.path, route.methods, settings, emit)
+    case 'document': {
+      const { path, document, maxAge } = route
       const json = async () => JSON.stringify(await document())
-      machines.set(path, documentEndpoint(path, { json, maxAge }, emit))
-    } else handlers.set(route.path, route.kind === 'form' ? pages.form(route) : pages.page(route))
+      return documentEndpoint(path, { json, maxAge }, emit)
+    }
+    case 'page':
+      return pages.page(route)
+    case 'form':
+      return pages.form(route)
   }
-  return { machines, pages: handlers }
 }
 
 /**
  * An Express Router over them. Every endpoint is found by a look-up of the path as it came, so nothing in it is decoded that could
  * fail; any path that is not ours falls through to the host.
  */
-export function createRouter(
-  { machines, pages }: Handlers,
-  look: (req: Request, path: string) => void,
-): Router {
+export function createRouter(handlers: Handlers, look: (req: Request, path: string) => void): Router {
   const router = express.Router({ caseSensitive: true, strict: true }) as Router & { handle: RequestHandler }
   const others = router.handle.bind(router)
   // In place of a walk through the layers of the router: what the host has added to it comes after our endpoints, and hears nothing of them.
   router.handle = (req, res, next) => {
     const path = pathOf(req)
     look(req, path)
-    const machine = machines.get(path)
-    if (machine !== undefined) return machine(req, res)
-    const exact = pages.get(path)
-    if (exact !== undefined) return exact(req, res, next)
-    if (path.endsWith('/')) return others(req, res, next)
-    const pattern = `${path.slice(0, path.lastIndexOf('/') + 1)}:id`
-    const ofOne = machines.get(pattern)
-    if (ofOne !== undefined) return ofOne(req, res)
-    const page = pages.get(pattern)
-    return page === undefined ? others(req, res, next) : page(req, res, next)
+    const handler = handlerAt(handlers, path)
+    if (handler === undefined) return others(req, res, next)
+    shareHiddenClass(req, res)
+    return handler(req, res, next)
   }
   return router
+}
+
+function handlerAt(handlers: Handlers, path: string): RequestHandler | undefined {
+  const exact = handlers.get(path)
+  if (exact !== undefined || path.endsWith('/')) return exact
+  return handlers.get(`${path.slice(0, path.lastIndexOf('/') + 1)}:id`)
 }
 
 /** Below the mount. Express takes the URL apart where there is more to it than a path and a query. */
