@@ -323,6 +323,24 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     jest.dontMock('better-sqlite3')
     expect(readdirSync(folder)).toEqual([])
   })
+
+  test('a better-sqlite3 that would crash this Node is refused, with the version to take', async () => {
+    const { napi } = process.versions
+    await jest.isolateModulesAsync(async () => {
+      jest.doMock('better-sqlite3/package.json', () => ({ version: '13.2.0' }))
+      const { openStore } = await import('../lib/store/open.js')
+      const open = (nodeApi: string) => {
+        Object.defineProperty(process.versions, 'napi', { value: nodeApi, configurable: true })
+        return () => openStore(':memory:', Date.now)
+      }
+      expect(open('9')).toThrow(
+        /^oauthProvider: store needs better-sqlite3, .* 13\.2\.0 .* Node [\d.]+\. Run 'npm install better-sqlite3@12', or take Node 22/,
+      )
+      expect(open('10')).not.toThrow()
+    })
+    jest.dontMock('better-sqlite3/package.json')
+    Object.defineProperty(process.versions, 'napi', { value: napi, configurable: true })
+  })
 })
 
 describe('a secret that is given is one, or is refused: nothing is left in plain, or public, without a word', () => {

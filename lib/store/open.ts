@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import SQLite, { type Database } from 'better-sqlite3'
 import { ConfigurationError, StoreUnavailableError } from '../errors.js'
+import { requireBindings } from './bindings.js'
 import { SqliteStore } from './sqlite.js'
 import type { Store } from './store.js'
 import { isBusy } from './write-queue.js'
@@ -71,20 +72,6 @@ function openFile(file: string, now: () => number): Store {
       error,
       `cannot be opened: '${file}'`,
       'Name a file in a folder that exists and that this process may write to.',
-    )
-  }
-}
-
-/** Before the file is made, so that none is left behind that is empty. */
-export function requireBindings(): void {
-  try {
-    new SQLite(':memory:').close()
-  } catch (error) {
-    throw new ConfigurationError(
-      'store',
-      'needs the bindings of better-sqlite3, which cannot be loaded',
-      "Run 'npm rebuild better-sqlite3': its install script did not run, or ran under another version of Node.",
-      error,
     )
   }
 }

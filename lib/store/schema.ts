@@ -1,6 +1,7 @@
 import SQLite from 'better-sqlite3'
+import { requireBindings } from './bindings.js'
 import { LATEST, migrationsDone } from './migrations.js'
-import { requireBindings, unusable } from './open.js'
+import { unusable } from './open.js'
 import type { TableVersion } from './table-version.js'
 
 /** That of a SQLite file, in which nothing is changed. @throws ConfigurationError where it is none. */
