@@ -181,7 +181,7 @@ export class ConfigurationError extends Error {
   readonly option: string
 
   constructor(option: string, problem: string, remedy: string, cause?: unknown) {
-    super(`oauthProvider: ${option} ${problem}. ${remedy}`, { cause })
+    super(`oauthProvider: ${option} ${problem}. ${remedy}`, cause === undefined ? undefined : { cause })
     this.option = option
   }
 }

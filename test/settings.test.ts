@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { inspect } from 'node:util'
 import { ConfigurationError, type OAuthProviderOptions, oauthProvider } from '../lib/index.js'
 import { Agent } from './support/agent.js'
 import { authorizeUrl, callApi, getCode, redeem, refresh } from './support/flow.js'
@@ -324,6 +325,12 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     expect(readdirSync(folder)).toEqual([])
   })
 
+  test('a URL is refused in words that hold nothing of it', () => {
+    const error = refusal({ store: 'postgres://me:pass@db.example/app' })
+    expect(error.message).toMatch(/store is a URL\. .*postgresStore\(/)
+    expect(inspect(error)).not.toMatch(/me:pass|db\.example|cause/)
+  })
+
   test('a better-sqlite3 that would crash this Node is refused, with the version to take', async () => {
     const { napi } = process.versions
     await jest.isolateModulesAsync(async () => {
@@ -334,7 +341,7 @@ describe('a value of the wrong kind is named, with what to pass', () => {
         return () => openStore(':memory:', Date.now)
       }
       expect(open('9')).toThrow(
-        /^oauthProvider: store needs better-sqlite3, .* 13\.2\.0 .* Node [\d.]+\. Run 'npm install better-sqlite3@12', or take Node 22/,
+        /^oauthProvider: store needs better-sqlite3, .* 13\.2\.0 .* Node [\d.]+\. Run 'npm install better-sqlite3@12', or take Node 22\.14/,
       )
       expect(open('10')).not.toThrow()
     })

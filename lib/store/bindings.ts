@@ -12,7 +12,7 @@ export function requireBindings(): void {
     throw new ConfigurationError(
       'store',
       `needs better-sqlite3, of which version ${version} does not run on Node ${process.versions.node}`,
-      "Run 'npm install better-sqlite3@12', or take Node 22 or newer.",
+      "Run 'npm install better-sqlite3@12', or take Node 22.14 or newer.",
     )
   }
   try {

@@ -50,6 +50,13 @@ export function openStore(given: string | object, now: () => number): Store {
 }
 
 function openFile(file: string, now: () => number): Store {
+  // Not shown: it may hold a password.
+  if (/^\w+:\/\//.test(file))
+    throw new ConfigurationError(
+      'store',
+      'is a URL',
+      "Name a file; for PostgreSQL, pass postgresStore(new Pool({ connectionString: '...' })).",
+    )
   requireBindings()
   try {
     // The file holds the signing keys, so it is nobody else's to read. SQLite gives its -wal and -shm the same mode.

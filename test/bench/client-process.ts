@@ -1,5 +1,6 @@
 import type { Measured } from './catalogue.js'
 import { Connection } from './connection.js'
+import { keepToCore } from './core.js'
 import { conversation } from './requests.js'
 import type { Served } from './server-process.js'
 
@@ -76,6 +77,7 @@ function percentiles(took: readonly number[]): { p50: number; p99: number } {
   return { p50: at(0.5), p99: at(0.99) }
 }
 
+keepToCore()
 process.on('message', (task: ClientTask) => {
   measure(task).then(
     (result) => process.send?.({ result }),

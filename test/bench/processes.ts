@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
+import { CORE } from './core.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -14,7 +15,7 @@ export interface Worker<Task> {
 export interface Workers {
   /** For the files of the stores. */
   readonly folder: string
-  /** Whether each has a core of its own. */
+  /** Whether the main thread of each has a core of its own. */
   readonly pinned: boolean
   start<Task>(script: 'server-process' | 'client-process', core: number): Worker<Task>
   /** Ends them, and deletes the folder. */
@@ -47,11 +48,12 @@ export function prepareWorkers(parent: string): Workers {
     folder,
     pinned,
     start(script, core) {
-      const command = [process.execPath, path.join(compiled, `${script}.mjs`)]
-      const [program = '', ...rest] = pinned ? ['taskset', '-c', String(core), ...command] : command
-      const child = spawn(program, rest, {
+      const child = spawn(process.execPath, [path.join(compiled, `${script}.mjs`)], {
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-        env: { ...process.env, NODE_ENV: 'production', NODE_NO_WARNINGS: '1' },
+        env: {
+          ...{ ...process.env, NODE_ENV: 'production', NODE_NO_WARNINGS: '1' },
+          ...(pinned && { [CORE]: String(core) }),
+        },
       })
       children.push(child)
       return { tell: (task) => ask(child, task) }

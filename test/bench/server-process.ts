@@ -7,6 +7,7 @@ import express from 'express'
 import { type Mounted, PATHS, type Place } from './candidates/candidate.js'
 import { candidates } from './candidates/index.js'
 import type { CandidateName } from './catalogue.js'
+import { keepToCore } from './core.js'
 
 /** What a server is told to do, one thing at a time. */
 export type ServerTask =
@@ -53,6 +54,7 @@ function cpuTime(): number {
   return user + system
 }
 
+keepToCore()
 process.on('message', (task: ServerTask) => {
   perform(task).then(
     (result) => process.send?.({ result }),
