@@ -1,4 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createServer, IncomingMessage, ServerResponse } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import type { RequestHandler } from 'express'
 import express4 from 'express4'
@@ -52,7 +54,7 @@ test.each([
   ['Express 5', undefined],
   ['Express 4', express4 as unknown as HostOptions['express']],
 ])(
-  'behind the guard, and in our endpoints, request and answer share one where they would not: %s',
+  'behind the guard, and in our endpoints, request and answer are dictionaries where each would have its own: %s',
   async (_, express) => {
     const looked: boolean[] = []
     const currentUser = (req: object) => {
@@ -100,4 +102,28 @@ test('a URL and an answer that the host has put behind members of its own stay t
   expect(read).toHaveBeenCalled()
   const alice = await signedIn(host, 'alice')
   expect(destination(await alice.get(authorizeUrl(host))).searchParams.get('code')).toMatch(/./)
+})
+
+test('outside Express they share one already, which stays', async () => {
+  host = await startHost()
+  const guard = host.oauth.requireToken('read')
+  const look = jest.fn((...pair: Pair) => pair.map(isDictionary))
+  const server = createServer((req, res) => {
+    void guard(req, res, () => undefined)
+    look(req, res)
+  }).listen(0)
+  await once(server, 'listening')
+  const { status } = await fetch(`http://localhost:${(server.address() as AddressInfo).port}/`)
+  server.close()
+  expect(status).toBe(401)
+  expect(look).toHaveReturnedWith([false, false])
+})
+
+test('a double of a request that takes no member is left as it is, and answered', async () => {
+  host = await startHost()
+  const req = Object.preventExtensions({ method: 'GET', url: '/', headers: {}, rawHeaders: [], socket: {} })
+  const res = new ServerResponse(new IncomingMessage(new Socket()))
+  await host.oauth.requireToken('read')(req as never, res, () => undefined)
+  expect(res.statusCode).toBe(401)
+  expect(req.url).toBe('/')
 })

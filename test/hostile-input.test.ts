@@ -294,9 +294,10 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
     })
   })
 
-  describe('a body that goes on after it was refused', () => {
+  describe('a body that is too long', () => {
     let socket: Socket
     let received: string
+    let closed: Promise<unknown>
     beforeEach(async () => {
       socket = connect(Number(new URL(host.origin).port), 'localhost')
       received = ''
@@ -304,49 +305,76 @@ describe('ROB-02 what is too much is refused soon, and holds nobody else up', ()
         received += data
       })
       await once(socket, 'connect')
+      closed = new Promise((resolve) => socket.on('close', resolve))
     })
     afterEach(() => socket.destroy())
 
-    const head = (...headers: string[]) =>
+    const head = (version: string, ...headers: string[]) =>
       [
-        ...['POST /oauth/token HTTP/1.1', 'Host: x', 'Content-Type: application/x-www-form-urlencoded'],
+        ...[
+          `POST /oauth/token HTTP/${version}`,
+          'Host: x',
+          'Content-Type: application/x-www-form-urlencoded',
+        ],
         ...[...headers, '', ''],
       ].join('\r\n')
     const piece = 'a'.repeat(65 * KB)
     const chunk = `${piece.length.toString(16)}\r\n${piece}\r\n`
+    const all = piece.repeat(16)
 
     test.each([
-      ['in pieces without a length', 'Transfer-Encoding: chunked', chunk, '0\r\n\r\n'],
-      ['after its length', `Content-Length: ${16 * piece.length}`, piece, ''],
-    ])('takes neither the answer nor the connection with it, %s', async (_, header, next, last) => {
-      socket.write(head(header) + next)
+      ['in pieces without a length', 'Transfer-Encoding: chunked', `${chunk.repeat(16)}0\r\n\r\n`],
+      ['after its length', `Content-Length: ${all.length}`, all],
+    ])('takes neither the answer nor the connection with it, %s', async (_, header, body) => {
+      socket.write(head('1.1', header) + body)
       await once(socket, 'data')
       expect(received).toMatch(/^HTTP\/1.1 413 /)
       expect(received).toContain('"error":"invalid_request"')
 
-      socket.write(next.repeat(15) + last)
       received = ''
-      socket.write(`${head('Content-Length: 12')}grant_type=x`)
+      socket.write(`${head('1.1', 'Content-Length: 12')}grant_type=x`)
       await once(socket, 'data')
       expect(received).toMatch(/^HTTP\/1.1 401 /)
       expect(received).toContain('"error":"invalid_client"')
     })
 
-    test('is cut off after 4 MB', async () => {
+    test.each([
+      ['1.0', []],
+      ['1.1', ['Connection: close']],
+    ])('takes no answer with it where the connection is not kept, over HTTP/%s', async (version, headers) => {
+      const failed = jest.fn()
+      socket.on('error', failed)
+      socket.write(head(version, ...headers, `Content-Length: ${all.length}`) + piece)
+      // What is sent after an answer would meet a closed connection.
+      for (let sent = piece.length; sent < all.length; sent += piece.length) {
+        await new Promise(setImmediate)
+        expect(received).toBe('')
+        socket.write(piece)
+      }
+      await closed
+      expect(received).toMatch(/^HTTP\/1.1 413 /)
+      expect(failed).not.toHaveBeenCalled()
+    })
+
+    test('is cut off where it has no end, after 4 MB', async () => {
       socket.on('error', () => undefined)
-      const closed = new Promise((resolve) => socket.on('close', resolve))
-      socket.write(head('Transfer-Encoding: chunked'))
+      socket.write(head('1.1', 'Transfer-Encoding: chunked'))
       let sent = 0
       const goOn = () => {
         sent += piece.length
-        socket.write(chunk, (error) => error ?? goOn())
+        // What the sockets of both sides hold comes on top.
+        if (sent < 32 * KB * KB) socket.write(chunk, (error) => error ?? goOn())
       }
       goOn()
       await closed
-      expect(received).toMatch(/^HTTP\/1.1 413 /)
       expect(sent).toBeGreaterThan(4 * KB * KB)
-      // What the sockets of both sides hold comes on top.
       expect(sent).toBeLessThan(32 * KB * KB)
+    })
+
+    test('is refused at once where it says that it is longer than that', async () => {
+      socket.write(head('1.1', `Content-Length: ${5 * KB * KB}`))
+      await closed
+      expect(received).toMatch(/^HTTP\/1.1 413 [\s\S]*\r\nConnection: close\r\n/)
     })
   })
 

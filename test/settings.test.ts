@@ -331,22 +331,48 @@ describe('a value of the wrong kind is named, with what to pass', () => {
     expect(inspect(error)).not.toMatch(/me:pass|db\.example|cause/)
   })
 
-  test('a better-sqlite3 that would crash this Node is refused, with the version to take', async () => {
+  describe('a better-sqlite3 that would crash this Node', () => {
     const { napi } = process.versions
-    await jest.isolateModulesAsync(async () => {
-      jest.doMock('better-sqlite3/package.json', () => ({ version: '13.2.0' }))
-      const { openStore } = await import('../lib/store/open.js')
-      const open = (nodeApi: string) => {
-        Object.defineProperty(process.versions, 'napi', { value: nodeApi, configurable: true })
-        return () => openStore(':memory:', Date.now)
-      }
-      expect(open('9')).toThrow(
+    afterEach(() => {
+      jest.dontMock('better-sqlite3/package.json')
+      setNodeApi(napi)
+    })
+    const setNodeApi = (value: string | undefined) =>
+      Object.defineProperty(process.versions, 'napi', { value, configurable: true })
+    const refusalOf = async (nodeApi: string, installed: () => object) => {
+      jest.doMock('better-sqlite3/package.json', installed)
+      setNodeApi(nodeApi)
+      let refused: unknown
+      await jest.isolateModulesAsync(async () => {
+        const { openStore } = await import('../lib/store/open.js')
+        try {
+          await openStore(':memory:', Date.now).close()
+        } catch (error) {
+          refused = (error as Error).message
+        }
+      })
+      return refused
+    }
+
+    test('is refused, with the version to take', async () => {
+      expect(await refusalOf('9', () => ({ version: '13.2.0' }))).toMatch(
         /^oauthProvider: store needs better-sqlite3, .* 13\.2\.0 .* Node [\d.]+\. Run 'npm install better-sqlite3@12', or take Node 22\.14/,
       )
-      expect(open('10')).not.toThrow()
     })
-    jest.dontMock('better-sqlite3/package.json')
-    Object.defineProperty(process.versions, 'napi', { value: napi, configurable: true })
+
+    test.each([
+      ['on a Node that it does not crash', '10', () => ({ version: '13.2.0' })],
+      ['where it is an older one', '9', () => ({ version: '12.11.1' })],
+      [
+        'where it is bundled with the host',
+        '9',
+        () => {
+          throw new Error("Cannot find module 'better-sqlite3/package.json'")
+        },
+      ],
+    ])('is none %s', async (_, nodeApi, installed) => {
+      expect(await refusalOf(nodeApi, installed)).toBeUndefined()
+    })
   })
 })
 

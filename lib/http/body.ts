@@ -6,8 +6,8 @@ import { Parameters } from '../parameters.js'
 const FORM = 'application/x-www-form-urlencoded'
 /** The longest form that is read, in bytes. */
 const LONGEST = 64 * 1024
-/** What may still come of one that is longer, in bytes; it is thrown away. */
-const MOST_UNREAD = 4 * 1024 * 1024
+/** Up to here one that is longer is read all the same, and thrown away, in bytes. */
+const MOST_READ = 4 * 1024 * 1024
 
 /**
  * The form in the body of a request. Where a body parser of the host has read it, what that parser made of it is used; otherwise
@@ -84,28 +84,38 @@ function mediaType({ headers }: IncomingMessage): string {
   return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }
 
-/** What is too long is refused as soon as that shows. */
+/**
+ * What is too long is refused when all of it has come: a connection that is closed while the client still sends may take the answer
+ * with it (RFC 9112 §9.6). Only where it has no end is it closed at once.
+ */
 function readText(req: IncomingMessage): Promise<string> {
+  if (Number(req.headers['content-length'] ?? 0) > MOST_READ) return Promise.reject(endless())
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
-    if (Number(req.headers['content-length'] ?? 0) > LONGEST) reject(tooLarge())
     req.on('data', (chunk: Buffer) => {
-      const wasShort = length <= LONGEST
       length += chunk.length
       if (length <= LONGEST) chunks.push(chunk)
-      else if (wasShort) reject(tooLarge())
-      // Not before: a connection that is closed while the client still sends may take the answer with it (RFC 9112 §9.6).
-      if (length > LONGEST + MOST_UNREAD) req.destroy()
+      else if (length > MOST_READ) {
+        req.pause()
+        reject(endless())
+      }
     })
-    req.on('end', () => resolve(Buffer.concat(chunks).toString()))
+    req.on('end', () => {
+      if (length > LONGEST) reject(tooLarge())
+      else resolve(Buffer.concat(chunks).toString())
+    })
     req.on('error', () => reject(refusal('body_aborted')))
   })
 }
 
-function tooLarge(): OAuthError {
+function endless(): OAuthError {
+  return tooLarge({ Connection: 'close' })
+}
+
+function tooLarge(headers: Readonly<Record<string, string>> = {}): OAuthError {
   const text = { key: 'error.body_too_large.message', values: { most: String(LONGEST) } }
-  return new OAuthError('invalid_request', text, { reason: 'body_too_large', status: 413 })
+  return new OAuthError('invalid_request', text, { reason: 'body_too_large', status: 413, headers })
 }
 
 function refusal(reason: 'content_type' | 'body_consumed' | 'body_aborted'): OAuthError {

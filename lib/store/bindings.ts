@@ -7,8 +7,8 @@ const NODE_API_OF_13 = 10
 
 /** Before a file is made, so that none is left behind that is empty. @throws ConfigurationError where better-sqlite3 cannot work. */
 export function requireBindings(): void {
-  const { version } = createRequire(import.meta.url)('better-sqlite3/package.json')
-  if (Number.parseInt(version, 10) > 12 && Number(process.versions.napi) < NODE_API_OF_13) {
+  const version = Number(process.versions.napi) < NODE_API_OF_13 ? installedVersion() : undefined
+  if (version !== undefined && Number.parseInt(version, 10) > 12) {
     throw new ConfigurationError(
       'store',
       `needs better-sqlite3, of which version ${version} does not run on Node ${process.versions.node}`,
@@ -24,5 +24,14 @@ export function requireBindings(): void {
       "Run 'npm rebuild better-sqlite3': its install script did not run, or ran under another version of Node.",
       error,
     )
+  }
+}
+
+/** Undefined where it is bundled with the host. */
+function installedVersion(): string | undefined {
+  try {
+    return createRequire(import.meta.url)('better-sqlite3/package.json').version
+  } catch {
+    return undefined
   }
 }

@@ -73,7 +73,7 @@ const SQL = {
   insertRecord: `INSERT INTO oauth_records (id, kind, hash, grant_id, family_id, data) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
   deleteRecord: 'DELETE FROM oauth_records WHERE id = ?',
-  // In the order of `RecordTuple`. Not by joins: of those SQLite 3.54 makes a new plan each time, which takes longer than all the rest.
+  // In the order of `RecordTuple`. Not by joins: for those SQLite 3.54 makes a new plan whenever a value is bound, which takes longer than all the rest.
   findRecord: `SELECT kind, hash, grant_id, family_id, used_at, trace, data,
          (r.grant_id IS NULL OR EXISTS (SELECT 1 FROM oauth_grants AS g WHERE g.id = r.grant_id))
            AND NOT EXISTS (SELECT 1 FROM oauth_revocations AS v WHERE v.family_id = r.family_id) AS alive,
