@@ -8,8 +8,10 @@ import type { Served, ServerTask } from './server-process.js'
 /** The cores that servers and client are kept to. */
 export const SERVER_CORE = 0
 export const CLIENT_CORE = 1
-/** Seconds before each measurement. */
-const WARM_UP = 0.3
+/** Seconds of the same before each measurement: whoever has had to wait for its turn has its memory brought back meanwhile. */
+const WARM_UP = 1
+/** Seconds at the beginning of a measurement in which connections are made. */
+const BEGINNING = 0.1
 
 export interface Server {
   readonly candidate: CandidateName
@@ -74,9 +76,10 @@ export async function measureAll(
   for (let round = 1; round <= rounds; round++) {
     for (const { operation, served, candidate, samples, worker } of plan) {
       tell(`round ${round} of ${rounds}: ${operation}, ${candidate}`)
+      const task = { operation, served, connections, warmUp: BEGINNING }
+      await client.tell({ ...task, seconds: WARM_UP })
       const before = await worker.tell<number>({ cpu: true })
-      const task = { operation, served, connections, warmUp: WARM_UP, seconds }
-      const sample = await client.tell<Sample>(task)
+      const sample = await client.tell<Sample>({ ...task, seconds })
       const spent = (await worker.tell<number>({ cpu: true })) - before
       samples.push({ ...sample, cpu: spent / sample.operations })
     }
