@@ -60,14 +60,16 @@ export async function install(tarball: string, expressMajor: 4 | 5): Promise<str
       // The line that most hosts still compile with; the repository's own is tried beside it.
       typescript: '~5.9.0',
     },
-    // Its compiled binary is taken from this repository, so the version must be the same.
+    // Where its binary was fetched or compiled, that of this repository is taken, so the version must be the same.
     overrides: { 'better-sqlite3': version('better-sqlite3') },
   }
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest))
   const quietly = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--no-package-lock']
   await run('npm', ['install', ...quietly], { cwd: folder, env })
-  mkdirSync(path.join(folder, 'node_modules', path.dirname(binary)), { recursive: true })
-  copyFileSync(path.join(modules, binary), path.join(folder, 'node_modules', binary))
+  if (existsSync(path.join(modules, binary))) {
+    mkdirSync(path.join(folder, 'node_modules', path.dirname(binary)), { recursive: true })
+    copyFileSync(path.join(modules, binary), path.join(folder, 'node_modules', binary))
+  }
   return folder
 }
 
