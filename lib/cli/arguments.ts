@@ -55,7 +55,7 @@ export function readArguments(
   { flags, operand }: { readonly flags: Flags; readonly operand?: string | undefined },
 ): Arguments {
   const { tokens } = parseArgs({
-    args: [...argv],
+    args: argv.map(hidden),
     options: Object.fromEntries(
       Object.entries(flags).map(([name, { value }]) => [
         name,
@@ -67,25 +67,26 @@ export function readArguments(
     tokens: true,
   })
   const values = new Map<string, string[]>()
-  const operands = new Map<number, string>()
+  const operands: string[] = []
   for (const token of tokens) {
-    if (token.kind === 'positional') operands.set(token.index, token.value)
-    // There are no flags of one letter, and a generated id may begin with a hyphen.
-    else if (token.kind === 'option' && !token.rawName.startsWith('--'))
-      operands.set(token.index, argv[token.index] ?? '')
+    if (token.kind === 'positional') operands.push(shown(token.value))
     else if (token.kind === 'option') {
       const known = values.get(token.name)
-      const value = checkedValue(token, flags)
+      const value = shown(checkedValue(token, flags))
       if (known !== undefined && !flags[token.name]?.many)
         throw new UsageError(`--${token.name} is there twice. Leave one out.`)
       values.set(token.name, [...(known ?? []), value])
     }
   }
-  const [first, second] = operands.values()
+  const [first, second] = operands
   const surplus = operand === undefined ? first : second
   if (surplus !== undefined) throw new UsageError(`'${surplus}' is one word too many. ${quoteIt(operand)}`)
   return new Arguments(first, values)
 }
+
+/** `parseArgs` takes a word that begins with one hyphen for flags of one letter. There are none, and a generated id may begin so. */
+const hidden = (word: string) => (/^-[^-]/.test(word) ? `\0${word}` : word)
+const shown = (word: string) => word.replace(/^\0/, '')
 
 function checkedValue(
   token: {

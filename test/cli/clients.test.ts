@@ -299,11 +299,16 @@ describe('clients list and show', () => {
     expect(stderr).toMatch(/no client 'conf' in this store. Clients of the option clients are in the code/)
   })
 
-  test('an id may begin with a hyphen, as generated ones do', async () => {
-    await add('--client-id', '-hyphen_id')
-    expect(await line.json(['clients', 'show', '-hyphen_id'])).toMatchObject({ client_id: '-hyphen_id' })
-    expect(await line.json(['grants', 'list', '--client', '-hyphen_id'])).toEqual([])
-  })
+  test.each(['-hyphen_id', '-with-another-Within', '-a--b', '-'])(
+    'an id may begin with a hyphen, as generated ones do: %s',
+    async (id) => {
+      await add('--client-id', id)
+      expect(await line.json(['clients', 'show', id])).toMatchObject({ client_id: id })
+      expect(await line.json(['clients', 'show', '--', id])).toMatchObject({ client_id: id })
+      expect(await line.json(['grants', 'list', '--client', id])).toEqual([])
+      expect(await line.json(['grants', 'list', `--client=${id}`])).toEqual([])
+    },
+  )
 })
 
 describe('clients update', () => {

@@ -108,7 +108,8 @@ test('revoke asks, and ends a stolen key: the running provider signs with the ne
   await host.oauth.keys.list()
   const before = await list()
   const stolen = of(before, 'current')
-  const refused = await line.run(['keys', 'revoke', stolen], at())
+  // A kid may begin with two hyphens.
+  const refused = await line.run(['keys', 'revoke', '--', stolen], at())
   expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Add --yes') })
   expect(await list()).toEqual(before)
   const unknown = await line.run(['keys', 'revoke', 'nothing', '--yes'], at())
@@ -116,7 +117,10 @@ test('revoke asks, and ends a stolen key: the running provider signs with the ne
     code: 1,
     stderr: expect.stringContaining("There is no signing key 'nothing'"),
   })
-  expect(await line.json(['keys', 'revoke', stolen, '--yes'], at())).toEqual({ kid: stolen, revoked: true })
+  expect(await line.json(['keys', 'revoke', '--yes', '--', stolen], at())).toEqual({
+    kid: stolen,
+    revoked: true,
+  })
   host.advance(60)
   const { tokens } = await signIn(host)
   expect(decodeProtectedHeader(tokens.id_token).kid).toBe(of(before, 'next'))

@@ -57,7 +57,9 @@ export function commandLine(): CommandLine {
     file: (name) => path.join(folder, name),
     run,
     async json(argv, surroundings) {
-      const { code, stdout, stderr } = await run([...argv, '--json'], surroundings)
+      const operands = argv.includes('--') ? argv.indexOf('--') : argv.length
+      const withFlag = [...argv.slice(0, operands), '--json', ...argv.slice(operands)]
+      const { code, stdout, stderr } = await run(withFlag, surroundings)
       if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`)
       return JSON.parse(stdout)
     },
