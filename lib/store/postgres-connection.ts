@@ -28,6 +28,7 @@ export interface PostgresClient {
 export interface PostgresPool {
   connect(): Promise<PostgresClient>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client?: Pick<PostgresClient, 'on'>) => void): unknown
 }
 
 /** How long an operation waits for a free connection, and then for its answer, in milliseconds. */

@@ -118,9 +118,14 @@ export class PreparedPool {
 
 const kept = new WeakSet<PostgresPool>()
 
-/** A pool without a listener ends the process when the server closes a connection that nobody uses; so it has one for as long as it lives. */
+/**
+ * A pool without a listener ends the process when the server closes a connection that nobody uses; so it has one for as long as it lives.
+ * So has each connection: one that the server closes in the moment in which it was made belongs to nobody yet.
+ */
 function keepAlive(pool: PostgresPool): void {
   if (kept.has(pool)) return
   kept.add(pool)
   pool.on('error', ignore)
+  // Without one, a single connection was given in place of a pool, which is refused when it is used.
+  pool.on('connect', (client) => client?.on('error', ignore))
 }

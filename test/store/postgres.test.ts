@@ -734,6 +734,15 @@ describe('the pool', () => {
     await expect(store.find('x')).rejects.toThrow(StoreUnavailableError)
   })
 
+  test('a connection that the server ends in the moment in which it was made does not end the process', async () => {
+    const pool = await connect()
+    const store = postgresStore(pool)
+    // The pool listens no more then, and who has asked for the connection is not told of it yet.
+    pool.once('acquire', (client) => process.nextTick(() => client.emit('error', new Error('ended'))))
+    expect(await store.findKeys()).toBeUndefined()
+    await store.close()
+  })
+
   test('whoever waits in vain for a connection is told, and takes none later', async () => {
     const pool = await connect({ max: 1 })
     const store = open(pool)
